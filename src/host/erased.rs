@@ -1,0 +1,87 @@
+//! One type for every host and every set of pages, so that the server needs no type parameter.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::request::Parts;
+
+use super::Host;
+use super::consent::{ConsentUi, ConsentView, DecidedView, ErrorView, Page};
+use super::user::{HostError, SignIn, User};
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, HostError>> + Send + 'a>>;
+
+/// Any host, behind one pointer.
+#[derive(Clone)]
+pub(crate) struct AnyHost(Arc<dyn DynHost>);
+
+/// Any set of pages, behind one pointer.
+#[derive(Clone)]
+pub(crate) struct AnyConsentUi(Arc<dyn DynConsentUi>);
+
+trait DynHost: Send + Sync + 'static {
+    fn signed_in_dyn<'a>(&'a self, request: &'a Parts) -> Boxed<'a, Option<User>>;
+    fn sign_in_dyn<'a>(&'a self, request: &'a Parts, ask: SignIn) -> Boxed<'a, String>;
+}
+
+impl<H: Host> DynHost for H {
+    fn signed_in_dyn<'a>(&'a self, request: &'a Parts) -> Boxed<'a, Option<User>> {
+        Box::pin(self.signed_in(request))
+    }
+    fn sign_in_dyn<'a>(&'a self, request: &'a Parts, ask: SignIn) -> Boxed<'a, String> {
+        Box::pin(self.sign_in(request, ask))
+    }
+}
+
+impl AnyHost {
+    pub(crate) fn new(host: impl Host) -> Self {
+        Self(Arc::new(host))
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Host for AnyHost {
+    async fn signed_in(&self, request: &Parts) -> Result<Option<User>, HostError> {
+        self.0.signed_in_dyn(request).await
+    }
+    async fn sign_in(&self, request: &Parts, ask: SignIn) -> Result<String, HostError> {
+        self.0.sign_in_dyn(request, ask).await
+    }
+}
+
+trait DynConsentUi: Send + Sync + 'static {
+    fn consent_dyn<'a>(&'a self, view: &'a ConsentView) -> Boxed<'a, Page>;
+    fn decided_dyn<'a>(&'a self, view: &'a DecidedView) -> Boxed<'a, Page>;
+    fn error_dyn<'a>(&'a self, view: &'a ErrorView) -> Boxed<'a, Page>;
+}
+
+impl<U: ConsentUi> DynConsentUi for U {
+    fn consent_dyn<'a>(&'a self, view: &'a ConsentView) -> Boxed<'a, Page> {
+        Box::pin(self.consent(view))
+    }
+    fn decided_dyn<'a>(&'a self, view: &'a DecidedView) -> Boxed<'a, Page> {
+        Box::pin(self.decided(view))
+    }
+    fn error_dyn<'a>(&'a self, view: &'a ErrorView) -> Boxed<'a, Page> {
+        Box::pin(self.error(view))
+    }
+}
+
+impl AnyConsentUi {
+    pub(crate) fn new(ui: impl ConsentUi) -> Self {
+        Self(Arc::new(ui))
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl ConsentUi for AnyConsentUi {
+    async fn consent(&self, view: &ConsentView) -> Result<Page, HostError> {
+        self.0.consent_dyn(view).await
+    }
+    async fn decided(&self, view: &DecidedView) -> Result<Page, HostError> {
+        self.0.decided_dyn(view).await
+    }
+    async fn error(&self, view: &ErrorView) -> Result<Page, HostError> {
+        self.0.error_dyn(view).await
+    }
+}

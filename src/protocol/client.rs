@@ -1,0 +1,169 @@
+//! Clients: the apps that ask for access.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::redirect::{RedirectUri, VerifiedRedirectUri};
+use super::scope::{ScopeCatalogue, ScopeSet};
+use super::secret::SecretHash;
+use super::time::Timestamp;
+
+/// A text that cannot be a client id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a client id is 1 to 2048 printable ASCII characters")]
+pub struct InvalidClientId;
+
+/// The public name of a client in the protocol.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct ClientId(Arc<str>);
+
+impl ClientId {
+    /// Reads a client id.
+    ///
+    /// # Errors
+    /// If it is empty, longer than 2048 bytes or has other characters than RFC 6749 appendix A.1 allows.
+    pub fn parse(text: &str) -> Result<Self, InvalidClientId> {
+        // RFC 6749 appendix A.1: client-id = *VSCHAR
+        let allowed = (1..=2048).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, 0x20..=0x7E));
+        if allowed { Ok(Self(text.into())) } else { Err(InvalidClientId) }
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientId({})", self.0)
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ClientId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Who brought a client here. It decides how far its words are trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientOrigin {
+    /// The app's own people.
+    Administrator,
+    /// Itself, by dynamic registration (RFC 7591). Its name and logo are mere claims.
+    Dynamic,
+}
+
+/// How a client proves at the token endpoint that it is the one it says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuthentication {
+    /// A public client: it proves nothing (RFC 6749 §2.1).
+    None,
+    /// A confidential client with a shared secret, sent as Basic credentials or in the body.
+    Secret(SecretHash),
+}
+
+/// The registered name of the way to authenticate (RFC 7591 §2).
+///
+/// What is enforced is the class, none or shared secret; clients mix up the other two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthMethod {
+    /// `none`
+    None,
+    /// `client_secret_basic`
+    ClientSecretBasic,
+    /// `client_secret_post`
+    ClientSecretPost,
+}
+
+/// A grant type that a client may use (RFC 7591 §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    /// `authorization_code`
+    AuthorizationCode,
+}
+
+/// What a client says of itself (RFC 7591 §2), after it was checked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ClientMetadata {
+    /// Where answers may be sent; at least one.
+    pub redirect_uris: Vec<RedirectUri>,
+    /// A name for people.
+    pub name: Option<String>,
+    /// Its home page, an `https` URL.
+    pub home_page: Option<String>,
+    /// Its logo, an `https` URL.
+    pub logo: Option<String>,
+    /// How it announced that it would authenticate.
+    pub auth_method: AuthMethod,
+    /// The grant types that it may use.
+    pub grant_types: Vec<GrantType>,
+}
+
+/// An app that may ask for access.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Client {
+    /// Its name in the protocol.
+    pub id: ClientId,
+    /// Who brought it here.
+    pub origin: ClientOrigin,
+    /// How it authenticates.
+    pub authentication: ClientAuthentication,
+    /// What it says of itself.
+    pub metadata: ClientMetadata,
+    /// The scopes that it may ever get; for `None` all that its origin may have.
+    pub scope_ceiling: Option<ScopeSet>,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// Raised by every change, so that a decision about an older state is noticed.
+    pub revision: u32,
+}
+
+impl Client {
+    /// The verdict on a presented redirect URI: `None` if the client has not registered it.
+    #[must_use]
+    pub fn verify_redirect(&self, presented: &str) -> Option<VerifiedRedirectUri> {
+        VerifiedRedirectUri::verify(&self.metadata.redirect_uris, presented)
+    }
+
+    /// The scopes that this client may get.
+    #[must_use]
+    pub fn ceiling(&self, catalogue: &ScopeCatalogue) -> ScopeSet {
+        let by_origin = match self.origin {
+            ClientOrigin::Administrator => catalogue.names(),
+            ClientOrigin::Dynamic => catalogue.unreserved(),
+        };
+        match &self.scope_ceiling {
+            Some(ceiling) => by_origin.intersection(ceiling),
+            None => by_origin,
+        }
+    }
+
+    /// What to call the client where a name is wanted: its name, or else its id.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or(self.id.as_str())
+    }
+
+    /// Whether the client may use a grant type.
+    #[must_use]
+    pub fn may_use(&self, grant_type: GrantType) -> bool {
+        self.metadata.grant_types.contains(&grant_type)
+    }
+}

@@ -1,0 +1,100 @@
+//! Grants and what hangs on them: codes and access tokens.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::client::ClientId;
+use super::pkce::CodeChallenge;
+use super::resource::ResourceUri;
+use super::scope::ScopeSet;
+use super::secret::{OrderedId, SecretHash};
+use super::time::Timestamp;
+
+/// A user, by the stable name that the app gives them. Never shown to other users.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Subject(Arc<str>);
+
+impl Subject {
+    /// A user by the app's own id.
+    #[must_use]
+    pub fn new(id: &str) -> Self {
+        Self(id.into())
+    }
+
+    /// The app's own id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Subject({})", self.0)
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One installation's access: what a user agreed to, once, for a client.
+///
+/// Several grants of one user to one client live side by side. Every code and token belongs to
+/// exactly one grant and is worth nothing once that is revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Its key.
+    pub id: OrderedId,
+    /// The user who agreed.
+    pub subject: Subject,
+    /// The client that got the access.
+    pub client: ClientId,
+    /// What was agreed to.
+    pub scopes: ScopeSet,
+    /// For which resources; at least one, the first is the one that a token is for by default.
+    pub resources: Vec<ResourceUri>,
+    /// When the user agreed.
+    pub created_at: Timestamp,
+}
+
+/// An authorization code as it is kept.
+#[derive(Debug, Clone)]
+pub struct CodeRecord {
+    /// Its key.
+    pub id: OrderedId,
+    /// The hash of its secret.
+    pub hash: SecretHash,
+    /// The grant that it belongs to.
+    pub grant: OrderedId,
+    /// The redirect URI of the request, as presented.
+    pub redirect_uri: Arc<str>,
+    /// The challenge of the request.
+    pub challenge: CodeChallenge,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// An access token as it is kept.
+#[derive(Debug, Clone)]
+pub struct AccessRecord {
+    /// Its key.
+    pub id: OrderedId,
+    /// The hash of its secret.
+    pub hash: SecretHash,
+    /// The grant that it belongs to.
+    pub grant: OrderedId,
+    /// What it allows: no more than its grant.
+    pub scopes: ScopeSet,
+    /// The one resource that it is for.
+    pub resource: ResourceUri,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}

@@ -1,0 +1,133 @@
+//! One type for every store, so that the server needs no type parameter.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::{
+    Decide, Decided, Durability, Inserted, RedeemCode, Redeemed, RevokeGrant, Revoked, Storage, StorageError,
+    StoredAccess, StoredCode, StoredGrant,
+};
+use crate::protocol::client::{Client, ClientId};
+use crate::protocol::grant::Subject;
+use crate::protocol::secret::OrderedId;
+use crate::protocol::time::Timestamp;
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send + 'a>>;
+
+/// The mirror of [`Storage`] that can be a trait object.
+trait DynStorage: Send + Sync + 'static {
+    fn durability_dyn(&self) -> Durability;
+    fn client_dyn<'a>(&'a self, id: &'a ClientId) -> Boxed<'a, Option<Arc<Client>>>;
+    fn code_dyn(&self, id: OrderedId) -> Boxed<'_, Option<StoredCode>>;
+    fn access_token_dyn(&self, id: OrderedId) -> Boxed<'_, Option<StoredAccess>>;
+    fn grants_dyn<'a>(
+        &'a self,
+        subject: &'a Subject,
+        before: Option<OrderedId>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Boxed<'a, Vec<StoredGrant>>;
+    fn insert_client_dyn(&self, client: Arc<Client>) -> Boxed<'_, Inserted>;
+    fn decide_dyn(&self, op: Decide) -> Boxed<'_, Decided>;
+    fn redeem_code_dyn(&self, op: RedeemCode) -> Boxed<'_, Redeemed>;
+    fn revoke_grant_dyn(&self, op: RevokeGrant) -> Boxed<'_, Revoked>;
+    fn purge_dyn(&self, now: Timestamp, limit: u32) -> Boxed<'_, u32>;
+}
+
+impl<S: Storage> DynStorage for S {
+    fn durability_dyn(&self) -> Durability {
+        self.durability()
+    }
+    fn client_dyn<'a>(&'a self, id: &'a ClientId) -> Boxed<'a, Option<Arc<Client>>> {
+        Box::pin(self.client(id))
+    }
+    fn code_dyn(&self, id: OrderedId) -> Boxed<'_, Option<StoredCode>> {
+        Box::pin(self.code(id))
+    }
+    fn access_token_dyn(&self, id: OrderedId) -> Boxed<'_, Option<StoredAccess>> {
+        Box::pin(self.access_token(id))
+    }
+    fn grants_dyn<'a>(
+        &'a self,
+        subject: &'a Subject,
+        before: Option<OrderedId>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Boxed<'a, Vec<StoredGrant>> {
+        Box::pin(self.grants(subject, before, limit, now))
+    }
+    fn insert_client_dyn(&self, client: Arc<Client>) -> Boxed<'_, Inserted> {
+        Box::pin(self.insert_client(client))
+    }
+    fn decide_dyn(&self, op: Decide) -> Boxed<'_, Decided> {
+        Box::pin(self.decide(op))
+    }
+    fn redeem_code_dyn(&self, op: RedeemCode) -> Boxed<'_, Redeemed> {
+        Box::pin(self.redeem_code(op))
+    }
+    fn revoke_grant_dyn(&self, op: RevokeGrant) -> Boxed<'_, Revoked> {
+        Box::pin(self.revoke_grant(op))
+    }
+    fn purge_dyn(&self, now: Timestamp, limit: u32) -> Boxed<'_, u32> {
+        Box::pin(self.purge(now, limit))
+    }
+}
+
+/// Any store, behind one pointer. Clones share the store.
+#[derive(Clone)]
+pub struct AnyStorage(Arc<dyn DynStorage>);
+
+impl AnyStorage {
+    /// Wraps a store.
+    #[must_use]
+    pub fn new(storage: impl Storage) -> Self {
+        Self(Arc::new(storage))
+    }
+}
+
+impl fmt::Debug for AnyStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AnyStorage(..)")
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Storage for AnyStorage {
+    fn durability(&self) -> Durability {
+        self.0.durability_dyn()
+    }
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
+        self.0.client_dyn(id).await
+    }
+    async fn code(&self, id: OrderedId) -> Result<Option<StoredCode>, StorageError> {
+        self.0.code_dyn(id).await
+    }
+    async fn access_token(&self, id: OrderedId) -> Result<Option<StoredAccess>, StorageError> {
+        self.0.access_token_dyn(id).await
+    }
+    async fn grants(
+        &self,
+        subject: &Subject,
+        before: Option<OrderedId>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<StoredGrant>, StorageError> {
+        self.0.grants_dyn(subject, before, limit, now).await
+    }
+    async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
+        self.0.insert_client_dyn(client).await
+    }
+    async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
+        self.0.decide_dyn(op).await
+    }
+    async fn redeem_code(&self, op: RedeemCode) -> Result<Redeemed, StorageError> {
+        self.0.redeem_code_dyn(op).await
+    }
+    async fn revoke_grant(&self, op: RevokeGrant) -> Result<Revoked, StorageError> {
+        self.0.revoke_grant_dyn(op).await
+    }
+    async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
+        self.0.purge_dyn(now, limit).await
+    }
+}

@@ -1,0 +1,164 @@
+//! Where clients, grants, codes and tokens are kept: the port that a store implements.
+//!
+//! A store decides what happens when two requests race. Each rule that must hold even then is one
+//! operation here, carried out whole or not at all, and its answer says which of the possible
+//! things happened. Reads are advice: what they saw may be outdated when an operation runs, so an
+//! operation checks again what its safety depends on.
+//!
+//! Implement [`Storage`] with plain `async fn`; `storage::testkit` (feature `testkit`) proves an
+//! implementation.
+
+mod erased;
+mod error;
+mod memory;
+mod operations;
+
+use std::sync::Arc;
+
+pub use erased::AnyStorage;
+pub use error::{StorageError, StorageErrorKind};
+pub use memory::MemoryStorage;
+pub use operations::{
+    Approval, Decide, Decided, Inserted, RedeemCode, Redeemed, RevokeGrant, Revoked, StoredAccess, StoredCode,
+    StoredGrant,
+};
+
+use crate::protocol::client::{Client, ClientId};
+use crate::protocol::grant::Subject;
+use crate::protocol::secret::OrderedId;
+use crate::protocol::time::Timestamp;
+
+/// How long a store remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Until the process ends.
+    Process,
+    /// Beyond the process, so that what seals prompts must be kept as well.
+    Persistent,
+}
+
+/// A store. Every operation below is atomic and durable when its future completes with `Ok`; a
+/// future that is dropped midway has done all of it or nothing.
+pub trait Storage: Send + Sync + 'static {
+    /// How long this store remembers.
+    fn durability(&self) -> Durability;
+
+    /// The client of that id.
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn client(&self, id: &ClientId) -> impl Future<Output = Result<Option<Arc<Client>>, StorageError>> + Send;
+
+    /// The code of that id, expired and redeemed ones included, with its grant.
+    ///
+    /// *Join*: code and grant are read in one statement, so that `revoked` is never older than the rest.
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn code(&self, id: OrderedId) -> impl Future<Output = Result<Option<StoredCode>, StorageError>> + Send;
+
+    /// The access token of that id, expired ones included, with its grant.
+    ///
+    /// *Join*: token and grant are read in one statement. *If it is broken*: a token stays alive after
+    /// a revocation that raced its issue. *Safe failure*: saying `revoked` falsely costs a user a new
+    /// consent; not saying it leaves access that was taken away.
+    ///
+    /// ```sql
+    /// SELECT t.*, g.* FROM access_token t JOIN grants g ON g.id = t.grant_id WHERE t.id = $1
+    /// ```
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn access_token(&self, id: OrderedId) -> impl Future<Output = Result<Option<StoredAccess>, StorageError>> + Send;
+
+    /// The live grants of a user, newest first: neither revoked nor ended by `now`. At most `limit`
+    /// of them, with ids below `before` if that is given, so that the last id of a page asks for the
+    /// next one.
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn grants(
+        &self,
+        subject: &Subject,
+        before: Option<OrderedId>,
+        limit: u32,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<StoredGrant>, StorageError>> + Send;
+
+    /// Adds a client.
+    ///
+    /// *Invariant*: one client an id. *If it is broken*: whoever registers an id again takes over its
+    /// grants. *Safe failure*: `Taken`.
+    ///
+    /// ```sql
+    /// INSERT INTO client (…) VALUES (…) ON CONFLICT DO NOTHING
+    /// ```
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn insert_client(&self, client: Arc<Client>) -> impl Future<Output = Result<Inserted, StorageError>> + Send;
+
+    /// Records what a user decided about one prompt, and for an approval adds the grant and its code.
+    ///
+    /// *Invariant*: a prompt is decided once, whichever way, and only for a client that is still the
+    /// one the user was shown. *If it is broken*: a form that is sent twice mints two codes, a denial is
+    /// overruled by a stale tab, a client that was changed or removed in between gains a grant.
+    /// *Safe failure*: `AlreadyDecided` or `ClientChanged`; the user is asked again.
+    ///
+    /// ```sql
+    /// BEGIN;
+    /// SELECT 1 FROM client WHERE id = $client AND revision = $revision FOR SHARE;   -- else ClientChanged
+    /// INSERT INTO decision (prompt, approved, keep_until) VALUES (…) ON CONFLICT DO NOTHING;  -- else AlreadyDecided
+    /// INSERT INTO grants (…) VALUES (…);   -- on a taken id: ROLLBACK, Collision
+    /// INSERT INTO code (…) VALUES (…);     -- the same
+    /// COMMIT;
+    /// ```
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn decide(&self, op: Decide) -> impl Future<Output = Result<Decided, StorageError>> + Send;
+
+    /// Redeems a code and adds the access token, or, if it was redeemed before, revokes its grant.
+    ///
+    /// *Invariant*: one code, one token; after a replay nothing of the grant is valid (RFC 6749
+    /// §4.1.2). *If it is broken*: a stolen code is worth a token although its owner used it.
+    /// *Safe failure*: `Replayed` falsely logs one installation out; `First` falsely is a
+    /// vulnerability.
+    ///
+    /// ```sql
+    /// BEGIN;
+    /// SELECT … FROM grants WHERE id = $grant FOR UPDATE;                      -- revoked or absent: Gone
+    /// UPDATE code SET redeemed = true WHERE id = $code AND NOT redeemed AND expires_at > $now;
+    ///   -- no row: if the code is redeemed, UPDATE grants SET revoked = true, COMMIT, Replayed; else Gone
+    /// INSERT INTO access_token (…) VALUES (…);                               -- taken id: ROLLBACK, Collision
+    /// UPDATE grants SET expires_at = $grant_expires_at WHERE id = $grant;
+    /// COMMIT;
+    /// ```
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn redeem_code(&self, op: RedeemCode) -> impl Future<Output = Result<Redeemed, StorageError>> + Send;
+
+    /// Revokes one grant of a user: from then on no look-up returns anything of it as valid.
+    ///
+    /// *Invariant*: a revoked grant stays revoked, and an operation that races this one either comes
+    /// first or fails. *If it is broken*: access that a user took away lives on. *Safe failure*: an
+    /// error, never `Ok` before it holds.
+    ///
+    /// ```sql
+    /// UPDATE grants SET revoked = true WHERE id = $1 AND subject = $2
+    /// ```
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn revoke_grant(&self, op: RevokeGrant) -> impl Future<Output = Result<Revoked, StorageError>> + Send;
+
+    /// Removes at most about `limit` rows that mean nothing any more: marks of prompts, codes, tokens
+    /// and grants past their end. Answers how many went; fewer than `limit` says that nothing is left.
+    ///
+    /// *Invariant*: only what has ended by `now` goes, in steps so small that nobody waits for them.
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn purge(&self, now: Timestamp, limit: u32) -> impl Future<Output = Result<u32, StorageError>> + Send;
+}
