@@ -5,6 +5,8 @@
 pub mod adapters;
 pub mod guard;
 pub mod host;
+#[cfg(feature = "pages")]
+pub mod pages;
 pub mod protocol;
 pub mod server;
 pub mod storage;
