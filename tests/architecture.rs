@@ -135,8 +135,8 @@ impl<'a> File<'a> {
         if segments.next_if_eq(&"crate").is_some() {
             return Some(segments.next().unwrap_or_default());
         }
-        let mut above = self.module_at(named.at);
         segments.peek().filter(|segment| **segment == "super")?;
+        let mut above = self.module_at(named.at);
         while segments.next_if_eq(&"super").is_some() {
             above.pop();
         }
