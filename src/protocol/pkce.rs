@@ -1,5 +1,7 @@
 //! Proof key for code exchange, S256 alone (RFC 7636).
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
@@ -28,6 +30,12 @@ impl CodeChallenge {
             && verifier.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
         let hash = digest(&SHA256, verifier.as_bytes());
         well_formed && bool::from(hash.as_ref().ct_eq(&self.0))
+    }
+}
+
+impl fmt::Display for CodeChallenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
     }
 }
 

@@ -1,9 +1,23 @@
-//! Pending authorization requests.
+//! Pending authorization requests: sealed into the consent form, bound to who was asked, decided once.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::authorize::{AuthorizeResponse, ValidRequest};
+use super::client::{Client, ClientId};
+use super::commit::{Approval, Decide, Decided};
+use super::error::{AuthorizeReason, PageReason};
+use super::grant::{CodeRecord, Grant, Subject};
+use super::pkce::CodeChallenge;
+use super::policy::Policy;
+use super::resource::ResourceUri;
+use super::scope::ScopeSet;
+use super::seal::{Keys, Purpose, SealSalt};
+use super::secret::{Bearer, BearerKind, BearerSeed, BearerText, OrderedId, SecretHash};
 use super::time::Timestamp;
 
 /// The name of one prompt: 48 bits of milliseconds and 80 of randomness, so that the marks of decided
@@ -32,5 +46,268 @@ impl PromptId {
 impl fmt::Debug for PromptId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PromptId({:032x})", u128::from_be_bytes(self.0))
+    }
+}
+
+/// Who looks at a prompt: the person, their session with the app, and the browser.
+#[derive(Debug, Clone, Copy)]
+pub struct Viewer<'a> {
+    /// The person who is signed in.
+    pub subject: &'a Subject,
+    /// The app's name for this login.
+    pub session: &'a str,
+    /// The value of our own cookie in this browser.
+    pub browser: &'a str,
+}
+
+/// A question to a user that waits for its answer. It can be answered once: approving and denying
+/// consume it, and the store marks it.
+#[derive(Debug)]
+pub struct ConsentPrompt {
+    id: PromptId,
+    expires_at: Timestamp,
+    subject: Subject,
+    session: SecretHash,
+    browser: SecretHash,
+    request: ValidRequest,
+}
+
+/// What is sealed into the form.
+#[derive(Serialize, Deserialize)]
+struct Sealed<'a> {
+    id: PromptId,
+    expires_at: Timestamp,
+    subject: Subject,
+    session: SecretHash,
+    browser: SecretHash,
+    client: ClientId,
+    client_revision: u32,
+    redirect_uri: Cow<'a, str>,
+    state: Option<Cow<'a, str>>,
+    scopes: ScopeSet,
+    resources: Vec<ResourceUri>,
+    challenge: CodeChallenge,
+}
+
+/// A prompt that came back in a form: authentic, but not yet found to be this viewer's.
+pub struct ReturnedPrompt(Sealed<'static>);
+
+impl ReturnedPrompt {
+    /// Opens what the form sent.
+    ///
+    /// # Errors
+    /// If this ring of keys did not seal it.
+    pub fn open(keys: &Keys, sealed: &str) -> Result<Self, PageReason> {
+        let plain = keys.open(Purpose::Prompt, sealed).ok_or(PageReason::PromptForged)?;
+        serde_json::from_slice(&plain).map(Self).map_err(|_| PageReason::PromptForged)
+    }
+
+    /// The client that asks.
+    #[must_use]
+    pub const fn client(&self) -> &ClientId {
+        &self.0.client
+    }
+
+    /// Finds that the prompt may be answered: in time, by the one who was asked, where they were asked,
+    /// about the client that they were shown.
+    ///
+    /// # Errors
+    /// Says which of that does not hold.
+    pub fn resume(
+        self,
+        client: Option<Arc<Client>>,
+        viewer: &Viewer<'_>,
+        now: Timestamp,
+    ) -> Result<ConsentPrompt, PageReason> {
+        let sealed = self.0;
+        if now >= sealed.expires_at {
+            return Err(PageReason::PromptExpired);
+        }
+        // RFC 9700 §4.7.1: bound to the user agent and to the user's session
+        if !sealed.browser.matches(&SecretHash::of_text(viewer.browser)) {
+            return Err(PageReason::OtherBrowser);
+        }
+        if sealed.subject != *viewer.subject || !sealed.session.matches(&SecretHash::of_text(viewer.session)) {
+            return Err(PageReason::OtherUser);
+        }
+        let client =
+            client.filter(|client| client.revision == sealed.client_revision).ok_or(PageReason::ClientChanged)?;
+        let redirect_uri = client.verify_redirect(&sealed.redirect_uri).ok_or(PageReason::ClientChanged)?;
+        Ok(ConsentPrompt {
+            id: sealed.id,
+            expires_at: sealed.expires_at,
+            subject: sealed.subject,
+            session: sealed.session,
+            browser: sealed.browser,
+            request: ValidRequest {
+                client,
+                redirect_uri,
+                state: sealed.state.map(Cow::into_owned),
+                scopes: sealed.scopes,
+                resources: sealed.resources,
+                challenge: sealed.challenge,
+            },
+        })
+    }
+}
+
+impl fmt::Debug for ReturnedPrompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReturnedPrompt({:?} of {:?})", self.0.id, self.0.client)
+    }
+}
+
+impl ConsentPrompt {
+    /// Asks `viewer`.
+    #[must_use]
+    pub fn new(request: ValidRequest, viewer: &Viewer<'_>, id: PromptId, expires_at: Timestamp) -> Self {
+        Self {
+            id,
+            expires_at,
+            subject: viewer.subject.clone(),
+            session: SecretHash::of_text(viewer.session),
+            browser: SecretHash::of_text(viewer.browser),
+            request,
+        }
+    }
+
+    /// What is asked.
+    #[must_use]
+    pub const fn request(&self) -> &ValidRequest {
+        &self.request
+    }
+
+    /// The text for the form; `None` if it cannot be made.
+    #[must_use]
+    pub fn seal(&self, keys: &Keys, salt: &SealSalt) -> Option<String> {
+        let sealed = Sealed {
+            id: self.id,
+            expires_at: self.expires_at,
+            subject: self.subject.clone(),
+            session: self.session,
+            browser: self.browser,
+            client: self.request.client.id.clone(),
+            client_revision: self.request.client.revision,
+            redirect_uri: self.request.redirect_uri.as_str().into(),
+            state: self.request.state.as_deref().map(Cow::Borrowed),
+            scopes: self.request.scopes.clone(),
+            resources: self.request.resources.clone(),
+            challenge: self.request.challenge,
+        };
+        keys.seal(Purpose::Prompt, salt, serde_json::to_vec(&sealed).ok()?)
+    }
+
+    /// The user says yes.
+    #[must_use]
+    pub fn approve(self, seed: &ApprovalSeed, now: Timestamp, policy: &Policy) -> Uncommitted {
+        let grant = Arc::new(Grant {
+            id: OrderedId::new(now, seed.grant),
+            subject: self.subject.clone(),
+            client: self.request.client.id.clone(),
+            scopes: self.request.scopes.clone(),
+            resources: self.request.resources.clone(),
+            created_at: now,
+        });
+        let (text, bearer) = Bearer::mint(BearerKind::Code, now, &seed.code);
+        let code = CodeRecord {
+            id: bearer.id,
+            hash: bearer.hash,
+            grant: grant.id,
+            redirect_uri: self.request.redirect_uri.as_str().into(),
+            challenge: self.request.challenge,
+            expires_at: now.after(policy.lifetimes.code),
+        };
+        Uncommitted { prompt: self, approval: Some((Approval { grant, code }, text)), now }
+    }
+
+    /// The user says no.
+    #[must_use]
+    pub const fn deny(self, now: Timestamp) -> Uncommitted {
+        Uncommitted { prompt: self, approval: None, now }
+    }
+}
+
+/// Fresh randomness for an approval.
+#[derive(Debug)]
+pub struct ApprovalSeed {
+    grant: u32,
+    code: BearerSeed,
+}
+
+impl ApprovalSeed {
+    /// Randomness that a seed takes, in bytes.
+    pub const LEN: usize = 4 + BearerSeed::LEN;
+
+    /// Takes fresh random bytes.
+    #[must_use]
+    pub fn from_random(bytes: &[u8; Self::LEN]) -> Self {
+        let (mut grant, mut code) = ([0; 4], [0; BearerSeed::LEN]);
+        grant.copy_from_slice(&bytes[..4]);
+        code.copy_from_slice(&bytes[4..]);
+        Self { grant: u32::from_be_bytes(grant), code: BearerSeed::from_random(&code) }
+    }
+}
+
+/// A decision that the store has not seen yet. Its code leaves only through [`Uncommitted::committed`].
+#[derive(Debug)]
+pub struct Uncommitted {
+    prompt: ConsentPrompt,
+    approval: Option<(Approval, BearerText)>,
+    now: Timestamp,
+}
+
+/// Why a decision did not take effect.
+#[derive(Debug)]
+pub enum NotDecided {
+    /// An id is taken: decide again with fresh randomness.
+    Collision(ConsentPrompt),
+    /// The prompt was decided before.
+    AlreadyDecided {
+        /// Whether the earlier decision was an approval.
+        approved: bool,
+        /// The request that it was about.
+        request: ValidRequest,
+    },
+    /// The client was changed or removed meanwhile.
+    ClientChanged,
+}
+
+/// How long a store remembers a decided prompt beyond the prompt's own end, for clocks that differ.
+const MARK_MARGIN: Duration = Duration::from_mins(10);
+
+impl Uncommitted {
+    /// What the store has to do, as one.
+    #[must_use]
+    pub fn op(&self) -> Decide {
+        Decide {
+            prompt: self.prompt.id,
+            keep_until: self.prompt.expires_at.after(MARK_MARGIN),
+            client: self.prompt.request.client.id.clone(),
+            client_revision: self.prompt.request.client.revision,
+            approval: self.approval.as_ref().map(|(approval, _)| approval.clone()),
+            now: self.now,
+        }
+    }
+
+    /// The answer to the client, now that the store has spoken.
+    ///
+    /// # Errors
+    /// If the decision did not take effect.
+    pub fn committed(self, outcome: Decided, policy: &Policy) -> Result<AuthorizeResponse, NotDecided> {
+        match outcome {
+            Decided::First => {
+                let request = &self.prompt.request;
+                let (uri, state) = (&request.redirect_uri, request.state.as_deref());
+                Ok(match &self.approval {
+                    Some((_, code)) => AuthorizeResponse::code(uri, state, code.expose(), policy),
+                    None => AuthorizeResponse::error(uri, state, AuthorizeReason::AccessDenied, policy),
+                })
+            }
+            Decided::AlreadyDecided { approved } => {
+                Err(NotDecided::AlreadyDecided { approved, request: self.prompt.request })
+            }
+            Decided::ClientChanged => Err(NotDecided::ClientChanged),
+            Decided::Collision => Err(NotDecided::Collision(self.prompt)),
+        }
     }
 }

@@ -11,17 +11,16 @@
 mod erased;
 mod error;
 mod memory;
-mod operations;
 
 use std::sync::Arc;
 
-pub use erased::AnyStorage;
-pub use error::{StorageError, StorageErrorKind};
-pub use memory::MemoryStorage;
-pub use operations::{
+pub use crate::protocol::commit::{
     Approval, Decide, Decided, Inserted, RedeemCode, Redeemed, RevokeGrant, Revoked, StoredAccess, StoredCode,
     StoredGrant,
 };
+pub use erased::AnyStorage;
+pub use error::{StorageError, StorageErrorKind};
+pub use memory::MemoryStorage;
 
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;

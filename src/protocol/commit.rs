@@ -1,12 +1,13 @@
-//! What the operations of a store are given, and what can come of them.
+//! What a decision asks the store to do, and what can come of it. The `storage` module has the
+//! operations themselves.
 
 use std::sync::Arc;
 
-use crate::protocol::client::ClientId;
-use crate::protocol::grant::{AccessRecord, CodeRecord, Grant, Subject};
-use crate::protocol::prompt::PromptId;
-use crate::protocol::secret::OrderedId;
-use crate::protocol::time::Timestamp;
+use super::client::ClientId;
+use super::grant::{AccessRecord, CodeRecord, Grant, Subject};
+use super::prompt::PromptId;
+use super::secret::OrderedId;
+use super::time::Timestamp;
 
 /// A code and what it hangs on, read together.
 #[derive(Debug, Clone)]

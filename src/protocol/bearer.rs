@@ -1,0 +1,111 @@
+//! Bearer tokens at a resource (RFC 6750): the verdict on one, and the challenge to a request without.
+
+use super::commit::StoredAccess;
+use super::error::BearerReason;
+use super::resource::ResourceUri;
+use super::scope::ScopeSet;
+use super::secret::{Bearer, BearerKind};
+use super::time::Timestamp;
+
+/// Reads the bearer token of a request from its `Authorization` headers. Tokens in the query or the
+/// body are never looked at (OAuth 2.1 §5.1).
+///
+/// # Errors
+/// If there is none, or none that was ever one of ours.
+pub fn presented(authorization: &[&[u8]]) -> Result<Bearer, BearerReason> {
+    let header = match authorization {
+        [] => return Err(BearerReason::Missing),
+        [one] => *one,
+        [_, _, ..] => return Err(BearerReason::Malformed),
+    };
+    // RFC 9110 §11.1: the scheme is case-insensitive. Credentials of another scheme are none of ours.
+    let Some((_, token)) = header.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "))
+    else {
+        let is_bare_scheme = header.trim_ascii().eq_ignore_ascii_case(b"bearer");
+        return Err(if is_bare_scheme { BearerReason::Malformed } else { BearerReason::Missing });
+    };
+    let token = std::str::from_utf8(token.trim_ascii()).map_err(|_| BearerReason::Malformed)?;
+    Bearer::parse(BearerKind::Access, token).ok_or(BearerReason::Unknown)
+}
+
+/// Finds that a token is valid at `resource` and allows `required`.
+///
+/// # Errors
+/// Says which rule is broken.
+pub fn check(
+    presented: &Bearer,
+    stored: Option<StoredAccess>,
+    resource: &ResourceUri,
+    required: &ScopeSet,
+    now: Timestamp,
+) -> Result<StoredAccess, BearerReason> {
+    let stored = stored.filter(|stored| stored.token.hash.matches(&presented.hash)).ok_or(BearerReason::Unknown)?;
+    if stored.revoked {
+        return Err(BearerReason::Revoked);
+    }
+    if now >= stored.token.expires_at {
+        return Err(BearerReason::Expired);
+    }
+    // RFC 8707 §3, RFC 9700 §2.3: a token for one resource is worth nothing at another
+    if stored.token.resource != *resource {
+        return Err(BearerReason::OtherResource);
+    }
+    if !stored.token.scopes.contains_all(required) {
+        return Err(BearerReason::InsufficientScope);
+    }
+    Ok(stored)
+}
+
+/// The value of `WWW-Authenticate` (RFC 6750 §3, RFC 9728 §5.1): one challenge, quoted values.
+///
+/// `scope` lists all that the request needs, so that a client can ask for it in one go. None of the
+/// values has a quote or a backslash.
+#[must_use]
+pub fn challenge(reason: &BearerReason, resource: &ResourceUri, scope: &ScopeSet) -> String {
+    let wire = reason.wire();
+    let mut challenge = String::from("Bearer ");
+    if !wire.code.is_empty() {
+        challenge.push_str(&format!(r#"error="{}", error_description="{}", "#, wire.code, wire.description));
+    }
+    challenge.push_str(&format!(r#"resource_metadata="{}""#, resource.metadata_url()));
+    if !scope.is_empty() {
+        challenge.push_str(&format!(r#", scope="{scope}""#));
+    }
+    challenge
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_bearer_header_counts() {
+        let reason = |headers: &[&str]| {
+            let headers: Vec<&[u8]> = headers.iter().map(|header| header.as_bytes()).collect();
+            presented(&headers).unwrap_err()
+        };
+        assert_eq!(reason(&[]), BearerReason::Missing);
+        assert_eq!(reason(&["Basic YTpi"]), BearerReason::Missing);
+        assert_eq!(reason(&["Bearer"]), BearerReason::Malformed);
+        assert_eq!(reason(&["Bearer x", "Bearer x"]), BearerReason::Malformed);
+        for unknown in ["Bearer x", "bearer  x", "BEARER gra_", "Bearer é"] {
+            assert_eq!(reason(&[unknown]), BearerReason::Unknown, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_challenge_names_an_error_only_if_credentials_came() {
+        let resource = ResourceUri::parse("https://h.example/mcp").unwrap();
+        let scope = ScopeSet::parse("b a").unwrap();
+        assert_eq!(
+            challenge(&BearerReason::Missing, &resource, &scope),
+            r#"Bearer resource_metadata="https://h.example/.well-known/oauth-protected-resource/mcp", scope="a b""#
+        );
+        let insufficient = challenge(&BearerReason::InsufficientScope, &resource, &scope);
+        assert!(
+            insufficient.starts_with(r#"Bearer error="insufficient_scope", error_description=""#),
+            "{insufficient}"
+        );
+        assert!(insufficient.ends_with(r#", scope="a b""#), "{insufficient}");
+    }
+}

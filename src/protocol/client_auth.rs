@@ -1,0 +1,256 @@
+//! Client authentication (RFC 6749 §2.3): none, or a shared secret as Basic credentials or in the body.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::client::{Client, ClientAuthentication, ClientId};
+use super::error::TokenReason;
+use super::params::Parameters;
+use super::secret::SecretHash;
+
+/// The parameters that carry client credentials.
+pub const PARAMETERS: [&str; 4] = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
+
+/// What a request shows of its client.
+#[derive(Debug)]
+pub struct Presented {
+    id: ClientId,
+    secret: Option<PresentedSecret>,
+    used_basic: bool,
+}
+
+/// The hashes of the secret as it was sent, and as it reads when it is decoded.
+#[derive(Debug)]
+struct PresentedSecret {
+    as_sent: SecretHash,
+    decoded: SecretHash,
+}
+
+/// Why a client is refused, and whether it came with Basic credentials and must be told so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAuthError {
+    /// Why.
+    pub reason: TokenReason,
+    /// Whether the answer needs a `WWW-Authenticate: Basic`.
+    pub used_basic: bool,
+}
+
+impl Presented {
+    /// Reads the credentials of a request: its `Authorization` headers and its form body. Those in a
+    /// query are never looked at (RFC 6749 §2.3.1: "MUST NOT be included in the request URI").
+    ///
+    /// # Errors
+    /// If there are none, several, or unreadable ones.
+    pub fn read(authorization: &[&[u8]], parameters: &Parameters<'_>) -> Result<Self, ClientAuthError> {
+        let basic = basic_credentials(authorization)?;
+        let used_basic = basic.is_some();
+        let fail = |reason| ClientAuthError { reason, used_basic };
+        let one = |name| parameters.one(name).map_err(|repeated| fail(repeated.into()));
+        let (body_id, body_secret) = (one("client_id")?, one("client_secret")?);
+        let has_assertion = one("client_assertion")?.is_some() || one("client_assertion_type")?.is_some();
+
+        // RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each request."
+        let basic_secret = basic.as_ref().and_then(|basic| basic.secret.as_ref());
+        if [basic_secret.is_some(), body_secret.is_some(), has_assertion].iter().filter(|used| **used).count() > 1 {
+            return Err(fail(TokenReason::TwoMethods));
+        }
+        if has_assertion {
+            return Err(fail(TokenReason::MethodUnsupported));
+        }
+        let id = match (basic.as_ref().map(|basic| &*basic.id), body_id) {
+            (Some(id), Some(other)) if id != other => return Err(fail(TokenReason::TwoClients)),
+            (Some(id), _) | (None, Some(id)) => ClientId::parse(id).map_err(|_| fail(TokenReason::ClientUnknown))?,
+            (None, None) => return Err(fail(TokenReason::ClientMissing)),
+        };
+        let body_secret = body_secret.map(|secret| {
+            let hash = SecretHash::of_text(secret);
+            PresentedSecret { as_sent: hash, decoded: hash }
+        });
+        Ok(Self { id, secret: basic.and_then(|basic| basic.secret).or(body_secret), used_basic })
+    }
+
+    /// The client that the request says it comes from.
+    #[must_use]
+    pub const fn id(&self) -> &ClientId {
+        &self.id
+    }
+
+    /// Finds that the request comes from `client`, by the class of authentication that it registered.
+    ///
+    /// The same work is done, and the same answer given, whether the client does not exist or the
+    /// secret is wrong (attack 29).
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn authenticate(&self, client: Option<&Client>) -> Result<(), ClientAuthError> {
+        const NOBODYS: SecretHash = SecretHash::from_bytes([0; 32]);
+        let stored = match client.map(|client| &client.authentication) {
+            Some(ClientAuthentication::Secret(hash)) => hash,
+            Some(ClientAuthentication::None) | None => &NOBODYS,
+        };
+        let matches =
+            self.secret.as_ref().map(|secret| secret.as_sent.matches(stored) | secret.decoded.matches(stored));
+        let verdict = match (client.map(|client| &client.authentication), matches) {
+            (None, _) => Err(TokenReason::ClientUnknown),
+            (Some(ClientAuthentication::None), None) | (Some(ClientAuthentication::Secret(_)), Some(true)) => Ok(()),
+            (Some(ClientAuthentication::None), Some(_)) => Err(TokenReason::SecretUnexpected),
+            (Some(ClientAuthentication::Secret(_)), Some(false)) => Err(TokenReason::SecretWrong),
+            (Some(ClientAuthentication::Secret(_)), None) => Err(TokenReason::SecretMissing),
+        };
+        verdict.map_err(|reason| ClientAuthError { reason, used_basic: self.used_basic })
+    }
+}
+
+struct Basic {
+    id: String,
+    secret: Option<PresentedSecret>,
+}
+
+/// The Basic credentials of a request; `None` if there are none. Other schemes are not for us.
+fn basic_credentials(authorization: &[&[u8]]) -> Result<Option<Basic>, ClientAuthError> {
+    let header = match authorization {
+        [] => return Ok(None),
+        [one] => *one,
+        [_, _, ..] => return Err(ClientAuthError { reason: TokenReason::TwoMethods, used_basic: true }),
+    };
+    // RFC 9110 §11.1: the scheme is case-insensitive
+    let Some((scheme, encoded)) =
+        header.split_at_checked(6).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"basic "))
+    else {
+        return Ok(None);
+    };
+    debug_assert_eq!(scheme.len(), 6);
+    read_basic(encoded).map(Some).ok_or(ClientAuthError { reason: TokenReason::CredentialsMalformed, used_basic: true })
+}
+
+fn read_basic(encoded: &[u8]) -> Option<Basic> {
+    let text = String::from_utf8(STANDARD.decode(encoded.trim_ascii()).ok()?).ok()?;
+    // RFC 7617 §2: the id has no colon, the secret may
+    let (id, secret) = text.split_once(':')?;
+    // RFC 6749 §2.3.1: both parts are form-encoded. Many clients do not encode the secret, so that is
+    // also tried as it was sent; the id is decoded exactly once.
+    let id = form_decode(id);
+    let secret = (!secret.is_empty()).then(|| PresentedSecret {
+        as_sent: SecretHash::of_text(secret),
+        decoded: SecretHash::of_text(&form_decode(secret)),
+    });
+    (!id.is_empty()).then(|| Basic { id: id.into_owned(), secret })
+}
+
+fn form_decode(text: &str) -> Cow<'_, str> {
+    if !text.contains(['%', '+']) {
+        return Cow::Borrowed(text);
+    }
+    // `&` and `=` would end a value for the parser; percent-encoded they come back as they are.
+    let value = text.replace('&', "%26").replace('=', "%3D");
+    let decoded = url::form_urlencoded::parse(value.as_bytes()).next().map(|(name, _)| name.into_owned());
+    Cow::Owned(decoded.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::client::{AuthMethod, ClientMetadata, ClientOrigin};
+    use super::super::time::Timestamp;
+    use super::*;
+
+    fn client(id: &str, authentication: ClientAuthentication) -> Client {
+        Client {
+            id: ClientId::parse(id).unwrap(),
+            origin: ClientOrigin::Administrator,
+            authentication,
+            metadata: ClientMetadata {
+                redirect_uris: Vec::new(),
+                name: None,
+                home_page: None,
+                logo: None,
+                auth_method: AuthMethod::None,
+                grant_types: Vec::new(),
+            },
+            scope_ceiling: None,
+            created_at: Timestamp::from_millis(0),
+            revision: 0,
+        }
+    }
+
+    fn judge(authorization: &[&str], body: &str, client: Option<&Client>) -> Result<String, TokenReason> {
+        let parameters = Parameters::parse(body.as_bytes(), &PARAMETERS);
+        let headers: Vec<&[u8]> = authorization.iter().map(|header| header.as_bytes()).collect();
+        let presented = Presented::read(&headers, &parameters).map_err(|error| error.reason)?;
+        presented.authenticate(client).map_err(|error| error.reason)?;
+        Ok(presented.id().to_string())
+    }
+
+    fn basic(text: &str) -> String {
+        format!("Basic {}", STANDARD.encode(text))
+    }
+
+    #[test]
+    fn attack_26_two_methods_or_two_identities_are_refused() {
+        let secret = client("a", ClientAuthentication::Secret(SecretHash::of_text("s")));
+        let header = basic("a:s");
+        assert_eq!(judge(&[&header], "client_id=a&client_secret=s", Some(&secret)), Err(TokenReason::TwoMethods));
+        assert_eq!(judge(&[&header, &header], "", Some(&secret)), Err(TokenReason::TwoMethods));
+        assert_eq!(judge(&[&header], "client_id=b", Some(&secret)), Err(TokenReason::TwoClients));
+        assert_eq!(judge(&[&header], "client_id=a&client_assertion=x", Some(&secret)), Err(TokenReason::TwoMethods));
+        assert_eq!(
+            judge(&[], "client_id=a&client_id=a", Some(&secret)),
+            Err(TokenReason::RepeatedParameter("client_id"))
+        );
+        assert_eq!(judge(&[&header], "client_id=a", Some(&secret)).unwrap(), "a", "the same id in both places");
+    }
+
+    #[test]
+    fn attack_27_basic_credentials_are_read_as_they_come() {
+        let hash = |text| ClientAuthentication::Secret(SecretHash::of_text(text));
+        for (id, secret, sent) in [
+            ("a", "s:t", "a:s:t"),
+            ("a b", "s+%/=&", "a+b:s%2B%25%2F%3D%26"),
+            ("a", "s+%/=&", "a:s+%/=&"),
+            ("a", "100%", "a:100%"),
+            ("a:b", "s", "a%3Ab:s"),
+            ("a%20b", "s", "a%2520b:s"),
+        ] {
+            assert_eq!(judge(&[&basic(sent)], "", Some(&client(id, hash(secret)))).unwrap(), id, "{sent}");
+        }
+        let known = client("a", hash("s"));
+        for scheme in ["basic", "BASIC", "bAsIc"] {
+            assert!(judge(&[&basic("a:s").replace("Basic", scheme)], "", Some(&known)).is_ok(), "{scheme}");
+        }
+        for bad in ["Basic", "Basic ", "Basic !!!", &basic("a"), &basic(":s"), &basic(""), "Basic /w=="] {
+            assert!(judge(&[bad], "", Some(&known)).is_err(), "{bad}");
+        }
+        assert_eq!(judge(&[&basic("a:")], "", Some(&known)), Err(TokenReason::SecretMissing));
+        assert!(judge(&[&basic("a:")], "", Some(&client("a", ClientAuthentication::None))).is_ok());
+        assert_eq!(
+            judge(&["Bearer x"], "", Some(&known)),
+            Err(TokenReason::ClientMissing),
+            "another scheme names no client"
+        );
+    }
+
+    #[test]
+    fn attack_28_the_registered_class_of_authentication_is_enforced() {
+        let public = client("a", ClientAuthentication::None);
+        let secret = client("a", ClientAuthentication::Secret(SecretHash::of_text("s")));
+        assert!(judge(&[], "client_id=a&client_secret=s", Some(&secret)).is_ok());
+        assert!(judge(&[&basic("a:s")], "", Some(&secret)).is_ok());
+        assert!(judge(&[], "client_id=a", Some(&public)).is_ok());
+        assert_eq!(judge(&[], "client_id=a", Some(&secret)), Err(TokenReason::SecretMissing));
+        assert_eq!(judge(&[], "client_id=a&client_secret=", Some(&secret)), Err(TokenReason::SecretMissing));
+        assert_eq!(judge(&[], "client_id=a&client_secret=s", Some(&public)), Err(TokenReason::SecretUnexpected));
+        assert_eq!(judge(&[], "client_id=a&client_secret=t", Some(&secret)), Err(TokenReason::SecretWrong));
+    }
+
+    #[test]
+    fn attack_29_an_unknown_client_and_a_wrong_secret_look_alike() {
+        let secret = client("a", ClientAuthentication::Secret(SecretHash::of_text("s")));
+        let unknown = judge(&[], "client_id=a&client_secret=t", None).unwrap_err();
+        let wrong = judge(&[], "client_id=a&client_secret=t", Some(&secret)).unwrap_err();
+        assert_eq!((unknown, wrong), (TokenReason::ClientUnknown, TokenReason::SecretWrong));
+        assert_eq!(unknown.wire(), wrong.wire());
+        assert_eq!(judge(&[], "client_id=a", None).unwrap_err().wire(), wrong.wire());
+        assert_eq!(judge(&[], "", None).unwrap_err().wire(), wrong.wire());
+    }
+}

@@ -1,0 +1,85 @@
+//! What clients discover: server metadata (RFC 8414) and protected resource metadata (RFC 9728).
+
+use serde::Serialize;
+
+use super::policy::Policy;
+use super::resource::Resource;
+use super::scope::ScopeSet;
+
+/// Where the endpoints are, as absolute URLs.
+#[derive(Debug, Clone)]
+pub struct EndpointUrls {
+    /// The authorization endpoint.
+    pub authorization: String,
+    /// The token endpoint.
+    pub token: String,
+    /// The registration endpoint, if clients may register themselves.
+    pub registration: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ServerMetadata<'a> {
+    issuer: &'a str,
+    authorization_endpoint: &'a str,
+    token_endpoint: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_endpoint: Option<&'a str>,
+    scopes_supported: Vec<&'a str>,
+    response_types_supported: [&'static str; 1],
+    response_modes_supported: [&'static str; 1],
+    grant_types_supported: [&'static str; 1],
+    token_endpoint_auth_methods_supported: [&'static str; 3],
+    code_challenge_methods_supported: [&'static str; 1],
+    authorization_response_iss_parameter_supported: bool,
+    protected_resources: Vec<&'a str>,
+}
+
+/// The document of the authorization server (RFC 8414 §2, RFC 9728 §4).
+///
+/// # Errors
+/// If it cannot be written as JSON.
+pub fn server_metadata(policy: &Policy, endpoints: &EndpointUrls) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&ServerMetadata {
+        issuer: policy.issuer.as_str(),
+        authorization_endpoint: &endpoints.authorization,
+        token_endpoint: &endpoints.token,
+        registration_endpoint: endpoints.registration.as_deref(),
+        scopes_supported: advertised(policy, &policy.scopes.unreserved()),
+        response_types_supported: ["code"],
+        response_modes_supported: ["query"],
+        grant_types_supported: ["authorization_code"],
+        token_endpoint_auth_methods_supported: ["none", "client_secret_basic", "client_secret_post"],
+        code_challenge_methods_supported: ["S256"],
+        authorization_response_iss_parameter_supported: true,
+        protected_resources: policy.resources.iter().map(|resource| resource.uri.as_str()).collect(),
+    })
+}
+
+#[derive(Serialize)]
+struct ResourceMetadata<'a> {
+    resource: &'a str,
+    authorization_servers: [&'a str; 1],
+    scopes_supported: Vec<&'a str>,
+    bearer_methods_supported: [&'static str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_name: Option<&'a str>,
+}
+
+/// The document of a resource (RFC 9728 §2).
+///
+/// # Errors
+/// If it cannot be written as JSON.
+pub fn resource_metadata(policy: &Policy, resource: &Resource) -> Result<String, serde_json::Error> {
+    let scopes = policy.scopes_of(&resource.uri).intersection(&policy.scopes.unreserved());
+    serde_json::to_string(&ResourceMetadata {
+        resource: resource.uri.as_str(),
+        authorization_servers: [policy.issuer.as_str()],
+        scopes_supported: advertised(policy, &scopes),
+        bearer_methods_supported: ["header"],
+        resource_name: resource.name.as_deref(),
+    })
+}
+
+fn advertised<'a>(policy: &'a Policy, scopes: &ScopeSet) -> Vec<&'a str> {
+    policy.scopes.entries().iter().map(|entry| entry.name.as_str()).filter(|name| scopes.contains(name)).collect()
+}

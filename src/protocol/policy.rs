@@ -1,0 +1,52 @@
+//! What the operator has decided.
+
+use std::time::Duration;
+
+use super::issuer::Issuer;
+use super::resource::ResourceRegistry;
+use super::scope::{ScopeCatalogue, ScopeSet};
+
+/// How long things live.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Lifetimes {
+    /// From showing the consent page to the decision; 10 minutes.
+    pub prompt: Duration,
+    /// From the decision to the exchange of the code; 60 seconds (RFC 6749 §4.1.2 advises at most 10
+    /// minutes).
+    pub code: Duration,
+    /// Of an access token; 1 hour.
+    pub access_token: Duration,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self { prompt: Duration::from_mins(10), code: Duration::from_mins(1), access_token: Duration::from_hours(1) }
+    }
+}
+
+/// Everything that the rules depend on and that does not change from request to request.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The name of this server.
+    pub issuer: Issuer,
+    /// All scopes.
+    pub scopes: ScopeCatalogue,
+    /// What a request without `scope` asks for.
+    pub default_scopes: ScopeSet,
+    /// All resources; at least one.
+    pub resources: ResourceRegistry,
+    /// How long things live.
+    pub lifetimes: Lifetimes,
+}
+
+impl Policy {
+    /// The scopes that mean something at a resource; none at one that is not registered.
+    #[must_use]
+    pub fn scopes_of(&self, resource: &super::resource::ResourceUri) -> ScopeSet {
+        match self.resources.get(resource) {
+            Some(known) => known.scopes.clone().unwrap_or_else(|| self.scopes.names()),
+            None => ScopeSet::empty(),
+        }
+    }
+}

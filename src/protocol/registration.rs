@@ -1,0 +1,294 @@
+//! Dynamic client registration (RFC 7591).
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use super::client::{AuthMethod, Client, ClientAuthentication, ClientId, ClientMetadata, ClientOrigin, GrantType};
+use super::error::RegistrationReason;
+use super::policy::Policy;
+use super::redirect::RedirectUri;
+use super::secret::{BearerText, SecretHash};
+use super::time::Timestamp;
+
+const MAX_REDIRECT_URIS: usize = 32;
+const MAX_NAME_CHARS: usize = 256;
+const MAX_URL_BYTES: usize = 2048;
+
+/// The fields of a registration request that this server looks at. All others are ignored, and so
+/// nothing that only an administrator decides can be set by one (attack 30).
+#[derive(Deserialize)]
+struct Request {
+    redirect_uris: Option<Vec<String>>,
+    client_name: Option<String>,
+    client_uri: Option<String>,
+    logo_uri: Option<String>,
+    token_endpoint_auth_method: Option<OneOrMany>,
+    grant_types: Option<Vec<String>>,
+}
+
+/// Some clients send a list of methods where the RFC has one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// Reads a registration request (RFC 7591 §3.1).
+///
+/// Unknown grant and response types and scopes are dropped, not refused (RFC 7591 §2: the server "MAY
+/// replace" values), and `application_type` is no reason to refuse.
+///
+/// # Errors
+/// See [`RegistrationReason`].
+pub fn read(body: &[u8]) -> Result<ClientMetadata, RegistrationReason> {
+    let request: Request = serde_json::from_slice(body).map_err(|_| RegistrationReason::NotMetadata)?;
+    Ok(ClientMetadata {
+        redirect_uris: redirect_uris(request.redirect_uris.unwrap_or_default())?,
+        name: name(request.client_name)?,
+        home_page: request.client_uri.filter(|url| is_web_page(url)),
+        logo: request.logo_uri.filter(|url| is_web_page(url)),
+        auth_method: auth_method(request.token_endpoint_auth_method)?,
+        grant_types: grant_types(request.grant_types)?,
+    })
+}
+
+fn redirect_uris(texts: Vec<String>) -> Result<Vec<RedirectUri>, RegistrationReason> {
+    if texts.is_empty() || texts.len() > MAX_REDIRECT_URIS {
+        return Err(RegistrationReason::RedirectUrisMissing);
+    }
+    texts.iter().map(|text| RedirectUri::parse(text).map_err(RegistrationReason::RedirectUri)).collect()
+}
+
+/// The name without what could make it look like another text than it is.
+fn name(name: Option<String>) -> Result<Option<String>, RegistrationReason> {
+    let name: String =
+        name.unwrap_or_default().chars().filter(|char| !char.is_control() && !is_invisible(*char)).collect();
+    if name.chars().count() > MAX_NAME_CHARS {
+        return Err(RegistrationReason::NameTooLong);
+    }
+    let name = name.trim();
+    Ok((!name.is_empty()).then(|| name.to_owned()))
+}
+
+/// Characters that change the direction of a text or take no room (Unicode TR 36 §2.10).
+const fn is_invisible(char: char) -> bool {
+    matches!(char, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// A link that a page may show: `https`, and nothing that a browser would run. Others are dropped.
+fn is_web_page(text: &str) -> bool {
+    text.len() <= MAX_URL_BYTES
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+        && url::Url::parse(text).is_ok_and(|url| url.scheme() == "https" && url.has_host() && url.username().is_empty())
+}
+
+fn auth_method(sent: Option<OneOrMany>) -> Result<AuthMethod, RegistrationReason> {
+    let sent = match sent {
+        // RFC 7591 §2: "If unspecified or omitted, the default is "client_secret_basic""
+        None => return Ok(AuthMethod::ClientSecretBasic),
+        Some(OneOrMany::One(method)) if method.is_empty() => return Ok(AuthMethod::ClientSecretBasic),
+        Some(OneOrMany::One(method)) => vec![method],
+        Some(OneOrMany::Many(methods)) => methods,
+    };
+    let known = sent.iter().find_map(|method| match method.as_str() {
+        "none" => Some(AuthMethod::None),
+        "client_secret_basic" => Some(AuthMethod::ClientSecretBasic),
+        "client_secret_post" => Some(AuthMethod::ClientSecretPost),
+        _ => None,
+    });
+    known.ok_or(RegistrationReason::AuthMethodUnsupported)
+}
+
+fn grant_types(sent: Option<Vec<String>>) -> Result<Vec<GrantType>, RegistrationReason> {
+    // RFC 7591 §2: "If omitted, the default behavior is that the client will use only the
+    // "authorization_code" Grant Type."
+    let uses_codes =
+        sent.is_none_or(|types| types.is_empty() || types.iter().any(|known| known == "authorization_code"));
+    if uses_codes { Ok(vec![GrantType::AuthorizationCode]) } else { Err(RegistrationReason::NoGrantType) }
+}
+
+/// Fresh randomness for a registration.
+pub struct RegistrationSeed {
+    /// For the client id.
+    id: [u8; 10],
+    /// For the secret of a confidential client.
+    secret: [u8; 32],
+}
+
+impl RegistrationSeed {
+    /// Randomness that a seed takes, in bytes.
+    pub const LEN: usize = 42;
+
+    /// Takes fresh random bytes.
+    #[must_use]
+    pub fn from_random(bytes: &[u8; Self::LEN]) -> Self {
+        let (mut id, mut secret) = ([0; 10], [0; 32]);
+        id.copy_from_slice(&bytes[..10]);
+        secret.copy_from_slice(&bytes[10..]);
+        Self { id, secret }
+    }
+}
+
+impl std::fmt::Debug for RegistrationSeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RegistrationSeed(..)")
+    }
+}
+
+/// A client that registered itself, with its secret, which is shown once.
+#[derive(Debug)]
+pub struct Registered {
+    client: Arc<Client>,
+    secret: Option<BearerText>,
+}
+
+impl Registered {
+    /// Makes the client.
+    ///
+    /// # Errors
+    /// Never with ids as they are made here; the type of an id says so by a `Result`.
+    pub fn new(metadata: ClientMetadata, seed: &RegistrationSeed, now: Timestamp) -> Result<Self, RegistrationReason> {
+        let mut id = now.as_millis().to_be_bytes()[2..].to_vec();
+        id.extend_from_slice(&seed.id);
+        let id = ClientId::parse(&URL_SAFE_NO_PAD.encode(id)).map_err(|_| RegistrationReason::ServerError)?;
+        let secret = (metadata.auth_method != AuthMethod::None).then(|| BearerText::client_secret(&seed.secret));
+        let authentication = secret.as_ref().map_or(ClientAuthentication::None, |secret| {
+            ClientAuthentication::Secret(SecretHash::of_text(secret.expose()))
+        });
+        let client = Arc::new(Client {
+            id,
+            origin: ClientOrigin::Dynamic,
+            authentication,
+            metadata,
+            scope_ceiling: None,
+            created_at: now,
+            revision: 0,
+        });
+        Ok(Self { client, secret })
+    }
+
+    /// The client, for the store.
+    #[must_use]
+    pub const fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// The answer's body (RFC 7591 §3.2.1): what is registered, as it is in force.
+    ///
+    /// # Errors
+    /// If it cannot be written as JSON.
+    pub fn to_json(&self, policy: &Policy) -> Result<String, serde_json::Error> {
+        let metadata = &self.client.metadata;
+        serde_json::to_string(&Response {
+            client_id: &self.client.id,
+            client_id_issued_at: self.client.created_at.as_secs(),
+            client_secret: self.secret.as_ref().map(BearerText::expose),
+            client_secret_expires_at: self.secret.as_ref().map(|_| 0),
+            redirect_uris: &metadata.redirect_uris,
+            client_name: metadata.name.as_deref(),
+            client_uri: metadata.home_page.as_deref(),
+            logo_uri: metadata.logo.as_deref(),
+            token_endpoint_auth_method: metadata.auth_method,
+            grant_types: &metadata.grant_types,
+            response_types: ["code"],
+            scope: self.client.ceiling(&policy.scopes).as_str(),
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Response<'a> {
+    client_id: &'a ClientId,
+    client_id_issued_at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret_expires_at: Option<u64>,
+    redirect_uris: &'a [RedirectUri],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_uri: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logo_uri: Option<&'a str>,
+    token_endpoint_auth_method: AuthMethod,
+    grant_types: &'a [GrantType],
+    response_types: [&'static str; 1],
+    #[serde(skip_serializing_if = "str::is_empty")]
+    scope: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_30_privileged_fields_are_ignored() {
+        let metadata = read(
+            br#"{"redirect_uris":["https://a.example/cb"],"first_party":true,"consent":"skip","origin":"administrator",
+                "scope_ceiling":"admin","scope":"admin","grant_types":["client_credentials","authorization_code"],
+                "introspection":true,"client_id":"mine","client_secret":"mine","revision":7}"#,
+        )
+        .unwrap();
+        assert_eq!(metadata.grant_types, [GrantType::AuthorizationCode]);
+        let seed = RegistrationSeed::from_random(&[1; RegistrationSeed::LEN]);
+        let registered = Registered::new(metadata, &seed, Timestamp::from_millis(1)).unwrap();
+        let client = registered.client();
+        assert_eq!((client.origin, client.revision), (ClientOrigin::Dynamic, 0));
+        assert!(client.scope_ceiling.is_none() && client.id.as_str() != "mine");
+        assert_eq!(
+            read(br#"{"redirect_uris":["https://a.example/cb"],"grant_types":["client_credentials"]}"#).unwrap_err(),
+            RegistrationReason::NoGrantType
+        );
+    }
+
+    #[test]
+    fn names_and_links_are_made_inert() {
+        let metadata = read(
+            "{\"redirect_uris\":[\"https://a.example/cb\"],\"client_name\":\"a\u{202e}b\u{0}\u{200b} c\\n\",
+              \"client_uri\":\"javascript:alert(1)\",\"logo_uri\":\"http://a.example/l.png\"}"
+                .replace('\u{0}', "\\u0000")
+                .as_bytes(),
+        )
+        .unwrap();
+        assert_eq!(metadata.name.as_deref(), Some("ab c"));
+        assert_eq!((metadata.home_page, metadata.logo), (None, None));
+    }
+
+    #[test]
+    fn what_is_no_metadata_is_refused() {
+        for (body, reason) in [
+            ("", RegistrationReason::NotMetadata),
+            ("[]", RegistrationReason::NotMetadata),
+            ("null", RegistrationReason::NotMetadata),
+            (r#"{"redirect_uris":"https://a.example"}"#, RegistrationReason::NotMetadata),
+            (
+                r#"{"redirect_uris":["https://a.example/"],"redirect_uris":["https://b.example/"]}"#,
+                RegistrationReason::NotMetadata,
+            ),
+            ("{}", RegistrationReason::RedirectUrisMissing),
+            (r#"{"redirect_uris":[]}"#, RegistrationReason::RedirectUrisMissing),
+            (
+                r#"{"redirect_uris":["javascript:alert(1)"]}"#,
+                RegistrationReason::RedirectUri(super::super::redirect::InvalidRedirectUri::Scheme),
+            ),
+            (
+                r#"{"redirect_uris":["https://a.example/"],"token_endpoint_auth_method":"private_key_jwt"}"#,
+                RegistrationReason::AuthMethodUnsupported,
+            ),
+        ] {
+            assert_eq!(read(body.as_bytes()).unwrap_err(), reason, "{body}");
+        }
+        let long = format!(r#"{{"redirect_uris":["https://a.example/"],"client_name":"{}"}}"#, "x".repeat(257));
+        assert_eq!(read(long.as_bytes()).unwrap_err(), RegistrationReason::NameTooLong);
+        assert_eq!(
+            read("[".repeat(60_000).as_bytes()).unwrap_err(),
+            RegistrationReason::NotMetadata,
+            "depth is bounded"
+        );
+    }
+}

@@ -1,0 +1,223 @@
+//! The exchange of a code for an access token (RFC 6749 §4.1.3).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::client::{Client, GrantType};
+use super::commit::{RedeemCode, Redeemed, StoredCode};
+use super::error::TokenReason;
+use super::grant::{AccessRecord, Grant};
+use super::params::Parameters;
+use super::policy::Policy;
+use super::resource::ResourceUri;
+use super::scope::ScopeSet;
+use super::secret::{Bearer, BearerKind, BearerSeed, BearerText, OrderedId};
+use super::time::Timestamp;
+
+/// The parameters of the token endpoint, those for client authentication aside.
+pub const PARAMETERS: [&str; 6] = ["grant_type", "code", "redirect_uri", "code_verifier", "resource", "scope"];
+
+/// The grant type of a token request.
+///
+/// # Errors
+/// If there is none, several, or an unknown one.
+pub fn grant_type(parameters: &Parameters<'_>) -> Result<GrantType, TokenReason> {
+    parameters.check_repetition()?;
+    match parameters.one("grant_type")? {
+        Some("authorization_code") => Ok(GrantType::AuthorizationCode),
+        Some(_) => Err(TokenReason::GrantTypeUnsupported),
+        None => Err(TokenReason::GrantTypeMissing),
+    }
+}
+
+/// A request to exchange a code, by a client that was authenticated.
+#[derive(Debug)]
+pub struct CodeExchange<'a> {
+    client: &'a Client,
+    code: Bearer,
+    verifier: &'a str,
+    redirect_uri: Option<&'a str>,
+    resource: Option<ResourceUri>,
+}
+
+impl<'a> CodeExchange<'a> {
+    /// Reads the request.
+    ///
+    /// # Errors
+    /// If something is missing or malformed.
+    pub fn read(parameters: &'a Parameters<'_>, client: &'a Client) -> Result<Self, TokenReason> {
+        if !client.may_use(GrantType::AuthorizationCode) {
+            return Err(TokenReason::GrantNotAllowed);
+        }
+        let code = parameters.one("code")?.ok_or(TokenReason::CodeMissing)?;
+        // RFC 7636 §4.5, OAuth 2.1 §4.1.3: every code has a challenge, so every exchange has a verifier
+        let verifier = parameters.one("code_verifier")?.ok_or(TokenReason::VerifierMissing)?;
+        Ok(Self {
+            client,
+            code: Bearer::parse(BearerKind::Code, code).ok_or(TokenReason::CodeUnknown)?,
+            verifier,
+            redirect_uri: parameters.one("redirect_uri")?,
+            resource: resource(parameters)?,
+        })
+    }
+
+    /// The key of the code.
+    #[must_use]
+    pub const fn code(&self) -> OrderedId {
+        self.code.id
+    }
+
+    /// Judges the request by what is stored. Nothing is burned by a request that fails here, and a
+    /// replay counts as one only if it comes from the right client with the right verifier.
+    ///
+    /// # Errors
+    /// Says which rule is broken.
+    pub fn check(
+        self,
+        stored: Option<StoredCode>,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<CheckedExchange, TokenReason> {
+        let stored =
+            stored.filter(|stored| stored.code.hash.matches(&self.code.hash)).ok_or(TokenReason::CodeUnknown)?;
+        // RFC 6749 §4.1.3: "ensure that the authorization code was issued to the authenticated ... client"
+        if stored.grant.client != self.client.id {
+            return Err(TokenReason::CodeOfAnotherClient);
+        }
+        // RFC 6749 §4.1.3: identical to that of the authorization request; OAuth 2.1 §4.1.3: may be absent
+        if self.redirect_uri.is_some_and(|uri| *uri != *stored.code.redirect_uri) {
+            return Err(TokenReason::RedirectUriMismatch);
+        }
+        // RFC 7636 §4.6
+        if !stored.code.challenge.is_met_by(self.verifier) {
+            return Err(TokenReason::VerifierMismatch);
+        }
+        if stored.revoked {
+            return Err(TokenReason::GrantRevoked);
+        }
+        // A redeemed code goes on to the store, which revokes its grant (RFC 6749 §4.1.2).
+        if now >= stored.code.expires_at && !stored.redeemed {
+            return Err(TokenReason::CodeExpired);
+        }
+        let (resource, scopes) = audience(&stored.grant, self.resource, policy)?;
+        Ok(CheckedExchange { code: self.code.id, grant: stored.grant, resource, scopes })
+    }
+}
+
+/// RFC 8707 §2.2: one of the granted resources; without a request for one, the first.
+fn audience(
+    grant: &Grant,
+    requested: Option<ResourceUri>,
+    policy: &Policy,
+) -> Result<(ResourceUri, ScopeSet), TokenReason> {
+    let resource = match requested {
+        Some(requested) => grant.resources.iter().find(|granted| **granted == requested),
+        None => grant.resources.first(),
+    };
+    let resource = resource.ok_or(TokenReason::ResourceNotGranted)?.clone();
+    let scopes = grant.scopes.intersection(&policy.scopes_of(&resource));
+    if scopes.is_empty() { Err(TokenReason::ScopeEmpty) } else { Ok((resource, scopes)) }
+}
+
+fn resource(parameters: &Parameters<'_>) -> Result<Option<ResourceUri>, TokenReason> {
+    let mut presented = parameters.all("resource");
+    match (presented.next(), presented.next()) {
+        (None, _) => Ok(None),
+        // One token is for one resource, so that none can pass it on to another (RFC 8707 §3).
+        (Some(_), Some(_)) => Err(TokenReason::ResourceNotGranted),
+        (Some(uri), None) => ResourceUri::parse(uri).map(Some).map_err(|_| TokenReason::ResourceNotGranted),
+    }
+}
+
+/// An exchange that passed every rule.
+#[derive(Debug)]
+pub struct CheckedExchange {
+    code: OrderedId,
+    grant: Arc<Grant>,
+    resource: ResourceUri,
+    scopes: ScopeSet,
+}
+
+impl CheckedExchange {
+    /// Makes the token.
+    #[must_use]
+    pub fn mint(self, seed: &BearerSeed, now: Timestamp, policy: &Policy) -> UncommittedTokens {
+        let (text, bearer) = Bearer::mint(BearerKind::Access, now, seed);
+        let access = AccessRecord {
+            id: bearer.id,
+            hash: bearer.hash,
+            grant: self.grant.id,
+            scopes: self.scopes.clone(),
+            resource: self.resource.clone(),
+            issued_at: now,
+            expires_at: now.after(policy.lifetimes.access_token),
+        };
+        UncommittedTokens { exchange: self, access, text, now }
+    }
+}
+
+/// Tokens that the store has not seen yet. They leave only through [`UncommittedTokens::committed`].
+#[derive(Debug)]
+pub struct UncommittedTokens {
+    exchange: CheckedExchange,
+    access: AccessRecord,
+    text: BearerText,
+    now: Timestamp,
+}
+
+/// Why an exchange did not take effect.
+#[derive(Debug)]
+pub enum NotRedeemed {
+    /// An id is taken: mint again with fresh randomness.
+    Collision(CheckedExchange),
+    /// The code cannot be redeemed.
+    Refused(TokenReason),
+}
+
+impl UncommittedTokens {
+    /// What the store has to do, as one.
+    #[must_use]
+    pub fn op(&self) -> RedeemCode {
+        RedeemCode {
+            code: self.exchange.code,
+            access: self.access.clone(),
+            grant_expires_at: self.access.expires_at,
+            now: self.now,
+        }
+    }
+
+    /// The answer, now that the store has spoken.
+    ///
+    /// # Errors
+    /// If the code was not redeemed by this request.
+    pub fn committed(self, outcome: Redeemed) -> Result<TokenResponse, NotRedeemed> {
+        match outcome {
+            Redeemed::First => Ok(TokenResponse {
+                access_token: self.text,
+                expires_in: self.access.expires_at.since(self.now),
+                scopes: self.access.scopes,
+            }),
+            Redeemed::Replayed => Err(NotRedeemed::Refused(TokenReason::CodeReplayed)),
+            Redeemed::Gone => Err(NotRedeemed::Refused(TokenReason::CodeUnknown)),
+            Redeemed::Collision => Err(NotRedeemed::Collision(self.exchange)),
+        }
+    }
+}
+
+/// A successful answer of the token endpoint (RFC 6749 §5.1).
+#[derive(Debug)]
+pub struct TokenResponse {
+    access_token: BearerText,
+    expires_in: Duration,
+    scopes: ScopeSet,
+}
+
+impl TokenResponse {
+    /// The answer's body.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Tokens are base64url and scopes have neither quotes nor backslashes: nothing needs escaping.
+        let (token, seconds, scope) = (self.access_token.expose(), self.expires_in.as_secs(), self.scopes.as_str());
+        format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":{seconds},"scope":"{scope}"}}"#)
+    }
+}
