@@ -12,6 +12,9 @@ mod erased;
 mod error;
 mod memory;
 mod operations;
+mod shared;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 use std::sync::Arc;
 
