@@ -161,6 +161,9 @@ pub trait Storage: Send + Sync + 'static {
     ///
     /// *Invariant*: only what has ended by `now` goes, in steps so small that nobody waits for them.
     ///
+    /// A store may also clean up by itself as it writes, but not before a minute has passed since the end
+    /// of a row: a code that comes again just after its end still shows that it was stolen.
+    ///
     /// # Errors
     /// If the store cannot answer.
     fn purge(&self, now: Timestamp, limit: u32) -> impl Future<Output = Result<u32, StorageError>> + Send;
