@@ -1,7 +1,7 @@
 //! A small world for black-box tests: an app with grantor in it, its people, their browsers, and
 //! clients. Everything goes through `Server::handle`, as HTTP would.
 
-#![allow(dead_code, reason = "each test file uses its own part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
 use std::collections::BTreeMap;
@@ -96,7 +96,7 @@ impl<S: Storage + Clone> World<S> {
             .reserved_scope("admin", "Administer everything")
             .default_scopes("projects:read")
             .resource(Resource::new(&format!("{origin}/api")).name("Plan API"))
-            .resource(&format!("{origin}/mcp"))
+            .resource(format!("{origin}/mcp"))
             .registration(Registration::Open)
             .clock(move || ticking.now());
         Self { server: change(builder).build().unwrap(), storage, clock, issuer: issuer.to_owned() }
