@@ -192,19 +192,35 @@ impl ValidRequest {
     /// The query that makes this request again.
     #[must_use]
     pub fn to_query(&self) -> String {
-        let challenge = self.challenge.to_string();
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query
-            .append_pair("response_type", "code")
-            .append_pair("client_id", self.client.id.as_str())
-            .append_pair("redirect_uri", self.redirect_uri.as_str())
-            .append_pair("scope", self.scopes.as_str())
-            .append_pair("code_challenge", &challenge)
-            .append_pair("code_challenge_method", "S256")
-            .extend_pairs(self.resources.iter().map(|resource| ("resource", resource.as_str())))
-            .extend_pairs(self.state.iter().map(|state| ("state", state)));
-        query.finish()
+        request_query(
+            &self.client.id,
+            self.redirect_uri.as_str(),
+            &self.scopes,
+            &self.challenge,
+            &self.resources,
+            self.state.as_deref(),
+        )
     }
+}
+
+pub(super) fn request_query(
+    client: &ClientId,
+    redirect_uri: &str,
+    scopes: &ScopeSet,
+    challenge: &CodeChallenge,
+    resources: &[ResourceUri],
+    state: Option<&str>,
+) -> String {
+    url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("response_type", "code")
+        .append_pair("client_id", client.as_str())
+        .append_pair("redirect_uri", redirect_uri)
+        .append_pair("scope", scopes.as_str())
+        .append_pair("code_challenge", &challenge.to_string())
+        .append_pair("code_challenge_method", "S256")
+        .extend_pairs(resources.iter().map(|resource| ("resource", resource.as_str())))
+        .extend_pairs(state.iter().map(|state| ("state", state)))
+        .finish()
 }
 
 fn redirect_uri(parameters: &Parameters<'_>, client: &Client) -> Result<VerifiedRedirectUri, PageReason> {

@@ -12,11 +12,11 @@ use super::time::Timestamp;
 ///
 /// # Errors
 /// If there is none, or none that was ever one of ours.
-pub fn presented(authorization: &[&[u8]]) -> Result<Bearer, BearerReason> {
-    let header = match authorization {
-        [] => return Err(BearerReason::Missing),
-        [one] => *one,
-        [_, _, ..] => return Err(BearerReason::Malformed),
+pub fn presented<'a>(mut authorization: impl Iterator<Item = &'a [u8]>) -> Result<Bearer, BearerReason> {
+    let header = match (authorization.next(), authorization.next()) {
+        (None, _) => return Err(BearerReason::Missing),
+        (Some(one), None) => one,
+        (Some(_), Some(_)) => return Err(BearerReason::Malformed),
     };
     // RFC 9110 §11.1: the scheme is case-insensitive. Credentials of another scheme are none of ours.
     let Some((_, token)) = header.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "))
@@ -80,10 +80,7 @@ mod tests {
 
     #[test]
     fn only_one_bearer_header_counts() {
-        let reason = |headers: &[&str]| {
-            let headers: Vec<&[u8]> = headers.iter().map(|header| header.as_bytes()).collect();
-            presented(&headers).unwrap_err()
-        };
+        let reason = |headers: &[&str]| presented(headers.iter().map(|header| header.as_bytes())).unwrap_err();
         assert_eq!(reason(&[]), BearerReason::Missing);
         assert_eq!(reason(&["Basic YTpi"]), BearerReason::Missing);
         assert_eq!(reason(&["Bearer"]), BearerReason::Malformed);

@@ -43,7 +43,10 @@ impl Presented {
     ///
     /// # Errors
     /// If there are none, several, or unreadable ones.
-    pub fn read(authorization: &[&[u8]], parameters: &Parameters<'_>) -> Result<Self, ClientAuthError> {
+    pub fn read<'a>(
+        authorization: impl Iterator<Item = &'a [u8]>,
+        parameters: &Parameters<'_>,
+    ) -> Result<Self, ClientAuthError> {
         let basic = basic_credentials(authorization)?;
         let used_basic = basic.is_some();
         let fail = |reason| ClientAuthError { reason, used_basic };
@@ -109,11 +112,11 @@ struct Basic {
 }
 
 /// The Basic credentials of a request; `None` if there are none. Other schemes are not for us.
-fn basic_credentials(authorization: &[&[u8]]) -> Result<Option<Basic>, ClientAuthError> {
-    let header = match authorization {
-        [] => return Ok(None),
-        [one] => *one,
-        [_, _, ..] => return Err(ClientAuthError { reason: TokenReason::TwoMethods, used_basic: true }),
+fn basic_credentials<'a>(mut authorization: impl Iterator<Item = &'a [u8]>) -> Result<Option<Basic>, ClientAuthError> {
+    let header = match (authorization.next(), authorization.next()) {
+        (None, _) => return Ok(None),
+        (Some(one), None) => one,
+        (Some(_), Some(_)) => return Err(ClientAuthError { reason: TokenReason::TwoMethods, used_basic: true }),
     };
     // RFC 9110 §11.1: the scheme is case-insensitive
     let Some((scheme, encoded)) =
@@ -176,8 +179,8 @@ mod tests {
 
     fn judge(authorization: &[&str], body: &str, client: Option<&Client>) -> Result<String, TokenReason> {
         let parameters = Parameters::parse(body.as_bytes(), &PARAMETERS);
-        let headers: Vec<&[u8]> = authorization.iter().map(|header| header.as_bytes()).collect();
-        let presented = Presented::read(&headers, &parameters).map_err(|error| error.reason)?;
+        let headers = authorization.iter().map(|header| header.as_bytes());
+        let presented = Presented::read(headers, &parameters).map_err(|error| error.reason)?;
         presented.authenticate(client).map_err(|error| error.reason)?;
         Ok(presented.id().to_string())
     }

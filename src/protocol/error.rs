@@ -37,6 +37,10 @@ pub enum PageReason {
     /// The client has not registered that URI.
     #[error("redirect_uri is not registered")]
     RedirectUriNotRegistered,
+    /// The request is refused for a reason that goes to the client, but nobody has seen that client yet
+    /// (RFC 9700 §4.11.2).
+    #[error("{0}")]
+    RequestRefused(AuthorizeReason),
     /// The form does not hold a prompt that this server sealed.
     #[error("the prompt cannot be opened")]
     PromptForged,
@@ -84,6 +88,7 @@ impl PageReason {
             Self::RedirectUriNotRegistered => {
                 wire("invalid_request", 400, "The app asked to send you to an address that it has not registered.")
             }
+            Self::RequestRefused(reason) => reason.wire(),
             Self::PromptForged => wire("invalid_request", 400, "This form was not made here, or it was changed."),
             Self::PromptExpired => wire("invalid_request", 400, "This page was open for too long."),
             Self::OtherBrowser => wire("invalid_request", 403, "This form was made for another browser."),
@@ -114,6 +119,9 @@ impl PageReason {
             }
             Self::RedirectUriNotRegistered => {
                 "Nothing was shared. If you did not start this yourself, close the page; otherwise tell the makers of the app."
+            }
+            Self::RequestRefused(_) => {
+                "Nothing was shared. The app made a mistake that you cannot mend; if you started this yourself, you can go back to it."
             }
             Self::PromptForged | Self::CrossSite | Self::DecisionMissing => {
                 "Nothing was shared. If you did not start this yourself, close the page; otherwise start again from the app."
@@ -473,6 +481,9 @@ pub enum BearerReason {
     /// The request came under a name that is not this server's.
     #[error("the Host header is not one of this loopback server")]
     OtherHost,
+    /// What is stored cannot be understood.
+    #[error("the server failed")]
+    ServerError,
     /// The store cannot be reached.
     #[error("the store is unavailable")]
     Unavailable,
@@ -493,6 +504,7 @@ impl BearerReason {
             }
             Self::InsufficientScope => wire("insufficient_scope", 403, "The token does not allow this."),
             Self::OtherHost => wire("invalid_request", 421, "The request is for another host."),
+            Self::ServerError => wire("server_error", 500, "The server failed."),
             Self::Unavailable => {
                 wire("temporarily_unavailable", 503, "The server cannot reach its records at the moment.")
             }

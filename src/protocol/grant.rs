@@ -43,6 +43,27 @@ impl fmt::Display for Subject {
     }
 }
 
+/// Whose access a grant is. A client is never a user, whatever its id (RFC 9700 §4.15).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Holder {
+    /// A user's, who agreed that the client uses it.
+    User(Subject),
+    /// The client's own.
+    Client,
+}
+
+impl Holder {
+    /// The user, if it is one's.
+    #[must_use]
+    pub const fn subject(&self) -> Option<&Subject> {
+        match self {
+            Self::User(subject) => Some(subject),
+            Self::Client => None,
+        }
+    }
+}
+
 /// One installation's access: what a user agreed to, once, for a client.
 ///
 /// Several grants of one user to one client live side by side. Every code and token belongs to
@@ -51,8 +72,8 @@ impl fmt::Display for Subject {
 pub struct Grant {
     /// Its key.
     pub id: OrderedId,
-    /// The user who agreed.
-    pub subject: Subject,
+    /// Whose access it is.
+    pub holder: Holder,
     /// The client that got the access.
     pub client: ClientId,
     /// What was agreed to.

@@ -103,6 +103,17 @@ impl fmt::Debug for Issuer {
     }
 }
 
+/// Whether a `Host` header names this very machine, whatever the port. A page that was rebound to
+/// loopback by its DNS server still sends its own name (attack 53).
+#[must_use]
+pub fn is_loopback_host(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    ["localhost", "127.0.0.1", "[::1]"].iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +149,25 @@ mod tests {
             (" https://app.example", InvalidIssuer::NotCanonical),
         ] {
             assert_eq!(Issuer::parse(text), Err(reason), "{text}");
+        }
+    }
+
+    #[test]
+    fn attack_53_only_loopback_names_are_loopback_hosts() {
+        for good in ["localhost", "LOCALHOST:3000", "127.0.0.1:3000", "[::1]", "[::1]:3000"] {
+            assert!(is_loopback_host(good), "{good}");
+        }
+        for bad in [
+            "",
+            "evil.example",
+            "evil.example:3000",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:80",
+            "127.0.0.2",
+            "::1",
+            "localhost:x",
+        ] {
+            assert!(!is_loopback_host(bad), "{bad}");
         }
     }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::authorize::{AuthorizeResponse, ValidRequest};
+use super::authorize::{AuthorizeResponse, ValidRequest, request_query};
 use super::client::{Client, ClientId};
 use super::commit::{Approval, Decide, Decided};
 use super::error::{AuthorizeReason, PageReason};
-use super::grant::{CodeRecord, Grant, Subject};
+use super::grant::{CodeRecord, Grant, Holder, Subject};
 use super::pkce::CodeChallenge;
 use super::policy::Policy;
 use super::resource::ResourceUri;
@@ -108,8 +108,24 @@ impl ReturnedPrompt {
         &self.0.client
     }
 
-    /// Finds that the prompt may be answered: in time, by the one who was asked, where they were asked,
-    /// about the client that they were shown.
+    /// The query that makes the request again; `None` in another browser than the one that was asked.
+    #[must_use]
+    pub fn retry_query(&self, browser: &str) -> Option<String> {
+        let sealed = &self.0;
+        sealed.browser.matches(&SecretHash::of_text(browser)).then(|| {
+            request_query(
+                &sealed.client,
+                &sealed.redirect_uri,
+                &sealed.scopes,
+                &sealed.challenge,
+                &sealed.resources,
+                sealed.state.as_deref(),
+            )
+        })
+    }
+
+    /// Finds that the prompt may be answered: where it was shown, by the one who was asked, in time, and
+    /// about the client that they saw.
     ///
     /// # Errors
     /// Says which of that does not hold.
@@ -120,15 +136,15 @@ impl ReturnedPrompt {
         now: Timestamp,
     ) -> Result<ConsentPrompt, PageReason> {
         let sealed = self.0;
-        if now >= sealed.expires_at {
-            return Err(PageReason::PromptExpired);
-        }
         // RFC 9700 §4.7.1: bound to the user agent and to the user's session
         if !sealed.browser.matches(&SecretHash::of_text(viewer.browser)) {
             return Err(PageReason::OtherBrowser);
         }
         if sealed.subject != *viewer.subject || !sealed.session.matches(&SecretHash::of_text(viewer.session)) {
             return Err(PageReason::OtherUser);
+        }
+        if now >= sealed.expires_at {
+            return Err(PageReason::PromptExpired);
         }
         let client =
             client.filter(|client| client.revision == sealed.client_revision).ok_or(PageReason::ClientChanged)?;
@@ -202,7 +218,7 @@ impl ConsentPrompt {
     pub fn approve(self, seed: &ApprovalSeed, now: Timestamp, policy: &Policy) -> Uncommitted {
         let grant = Arc::new(Grant {
             id: OrderedId::new(now, seed.grant),
-            subject: self.subject.clone(),
+            holder: Holder::User(self.subject.clone()),
             client: self.request.client.id.clone(),
             scopes: self.request.scopes.clone(),
             resources: self.request.resources.clone(),
@@ -260,13 +276,13 @@ pub struct Uncommitted {
 #[derive(Debug)]
 pub enum NotDecided {
     /// An id is taken: decide again with fresh randomness.
-    Collision(ConsentPrompt),
+    Collision(Box<ConsentPrompt>),
     /// The prompt was decided before.
     AlreadyDecided {
         /// Whether the earlier decision was an approval.
         approved: bool,
         /// The request that it was about.
-        request: ValidRequest,
+        request: Box<ValidRequest>,
     },
     /// The client was changed or removed meanwhile.
     ClientChanged,
@@ -304,10 +320,10 @@ impl Uncommitted {
                 })
             }
             Decided::AlreadyDecided { approved } => {
-                Err(NotDecided::AlreadyDecided { approved, request: self.prompt.request })
+                Err(NotDecided::AlreadyDecided { approved, request: Box::new(self.prompt.request) })
             }
             Decided::ClientChanged => Err(NotDecided::ClientChanged),
-            Decided::Collision => Err(NotDecided::Collision(self.prompt)),
+            Decided::Collision => Err(NotDecided::Collision(Box::new(self.prompt))),
         }
     }
 }

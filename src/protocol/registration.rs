@@ -47,7 +47,7 @@ enum OneOrMany {
 pub fn read(body: &[u8]) -> Result<ClientMetadata, RegistrationReason> {
     let request: Request = serde_json::from_slice(body).map_err(|_| RegistrationReason::NotMetadata)?;
     Ok(ClientMetadata {
-        redirect_uris: redirect_uris(request.redirect_uris.unwrap_or_default())?,
+        redirect_uris: redirect_uris(&request.redirect_uris.unwrap_or_default())?,
         name: name(request.client_name)?,
         home_page: request.client_uri.filter(|url| is_web_page(url)),
         logo: request.logo_uri.filter(|url| is_web_page(url)),
@@ -56,7 +56,7 @@ pub fn read(body: &[u8]) -> Result<ClientMetadata, RegistrationReason> {
     })
 }
 
-fn redirect_uris(texts: Vec<String>) -> Result<Vec<RedirectUri>, RegistrationReason> {
+fn redirect_uris(texts: &[String]) -> Result<Vec<RedirectUri>, RegistrationReason> {
     if texts.is_empty() || texts.len() > MAX_REDIRECT_URIS {
         return Err(RegistrationReason::RedirectUrisMissing);
     }

@@ -1,0 +1,44 @@
+//! An axum router for the endpoints, and the principal as an extractor.
+//!
+//! The guard of a route is the tower layer: `get(handler).layer(guard)`.
+
+use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::request::Parts;
+
+use super::tower::OAuthService;
+use crate::guard::Principal;
+use crate::server::Server;
+
+/// The endpoints of `server`, to be merged into the app's router at its root:
+/// `Router::new().merge(grantor::axum::routes(&oauth))`.
+///
+/// Do not nest it: the paths are those that the metadata names.
+pub fn routes<S: Clone + Send + Sync + 'static>(server: &Server) -> Router<S> {
+    server.routes().into_iter().fold(Router::new(), |router, pattern| {
+        let path = if pattern.below { format!("{}/{{*rest}}", pattern.path) } else { pattern.path };
+        router.route_service(&path, OAuthService::new(server))
+    })
+}
+
+/// The route has no guard, so nobody was let through: an error in the app, answered with 500.
+#[derive(Debug, Clone, Copy)]
+pub struct Unguarded(());
+
+impl IntoResponse for Unguarded {
+    fn into_response(self) -> Response {
+        tracing::error!("a handler takes a Principal, but its route has no guard: add one with `.layer(…)`");
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    }
+}
+
+/// Who the guard let through.
+impl<S: Sync> FromRequestParts<S> for Principal {
+    type Rejection = Unguarded;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Unguarded> {
+        parts.extensions.get::<Self>().cloned().ok_or(Unguarded(()))
+    }
+}

@@ -1,0 +1,111 @@
+//! A tower service for the endpoints, and the guard as a tower layer.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Full, Limited};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::guard::{Guard, cors_headers};
+use crate::server::Server;
+use crate::web::MAX_BODY;
+
+type Boxed<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
+
+/// All endpoints as one service. It answers 404 for paths that are not the server's.
+#[derive(Debug, Clone)]
+pub struct OAuthService(Server);
+
+impl OAuthService {
+    /// The endpoints of `server`.
+    #[must_use]
+    pub fn new(server: &Server) -> Self {
+        Self(server.clone())
+    }
+}
+
+impl<B> Service<Request<B>> for OAuthService
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Boxed<Self::Response, Infallible>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let server = self.0.clone();
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            // A body that is too large or breaks off is handed on as one that is too large.
+            let body = match Limited::new(body, MAX_BODY).collect().await {
+                Ok(body) => body.to_bytes(),
+                Err(_) => Bytes::from(vec![0; MAX_BODY + 1]),
+            };
+            Ok(server.handle(Request::from_parts(parts, body)).await.map(Full::new))
+        })
+    }
+}
+
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { guard: self.clone(), inner }
+    }
+}
+
+/// A service behind a [`Guard`]. Requests that pass carry their [`Principal`](crate::Principal) in their
+/// extensions.
+#[derive(Debug, Clone)]
+pub struct Guarded<S> {
+    guard: Guard,
+    inner: S,
+}
+
+impl<S, B, R> Service<Request<B>> for Guarded<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Send + 'static,
+    R: From<Bytes> + Send + 'static,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Boxed<Self::Response, S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The service that was polled ready is the one to call; the clone waits for its own turn.
+        let next = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, next);
+        let guard = self.guard.clone();
+        Box::pin(async move {
+            let (mut parts, body) = request.into_parts();
+            match guard.check(&parts).await {
+                Ok(principal) => {
+                    parts.extensions.insert(principal);
+                    let mut response = inner.call(Request::from_parts(parts, body)).await?;
+                    for (name, value) in cors_headers() {
+                        response.headers_mut().entry(name).or_insert(value);
+                    }
+                    Ok(response)
+                }
+                Err(refusal) => Ok(refusal.response().map(R::from)),
+            }
+        })
+    }
+}

@@ -1,0 +1,68 @@
+//! What people have given, and how they take it back.
+
+use super::Server;
+use crate::protocol::grant::Subject;
+use crate::protocol::scope::{ScopeEntry, ScopeSet};
+use crate::protocol::secret::OrderedId;
+use crate::protocol::time::Timestamp;
+use crate::storage::{RevokeGrant, Revoked, Storage as _, StorageError};
+
+/// An app that a user has connected: one grant.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ConnectedApp {
+    /// The grant's id, for [`Server::revoke_grant`]. It shows as text and is read back from it.
+    pub id: OrderedId,
+    /// What the app is called; its id if it has no name or is gone.
+    pub client_name: String,
+    /// What it may do, on the wire.
+    pub scopes: ScopeSet,
+    /// What it may do, in words.
+    pub scope_entries: Vec<ScopeEntry>,
+    /// When the user agreed.
+    pub created_at: Timestamp,
+}
+
+impl Server {
+    /// The apps that a user has connected, newest first: at most `limit`, older than `before` if that is
+    /// given (the last id of a page asks for the next one).
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    pub async fn grants(
+        &self,
+        subject: &Subject,
+        before: Option<OrderedId>,
+        limit: u32,
+    ) -> Result<Vec<ConnectedApp>, StorageError> {
+        let stored = self.0.storage.grants(subject, before, limit, self.now()).await?;
+        let mut apps = Vec::with_capacity(stored.len());
+        for grant in stored.into_iter().map(|stored| stored.grant) {
+            let client = self.0.storage.client(&grant.client).await?;
+            apps.push(ConnectedApp {
+                id: grant.id,
+                client_name: client.map_or_else(|| grant.client.to_string(), |client| client.display_name().to_owned()),
+                scopes: grant.scopes.clone(),
+                scope_entries: self.0.policy.scopes.describe(&grant.scopes).cloned().collect(),
+                created_at: grant.created_at,
+            });
+        }
+        Ok(apps)
+    }
+
+    /// Takes a grant back: all its tokens are worth nothing from now on. `false` if this user has no
+    /// such grant, or took it back before.
+    ///
+    /// # Errors
+    /// If the store cannot answer; the grant may then still be valid.
+    pub async fn revoke_grant(&self, subject: &Subject, grant: OrderedId) -> Result<bool, StorageError> {
+        let op = RevokeGrant { grant, subject: subject.clone(), now: self.now() };
+        match self.0.storage.revoke_grant(op).await? {
+            Revoked::Now => {
+                tracing::info!(%grant, "grant revoked by its user");
+                Ok(true)
+            }
+            Revoked::Already | Revoked::Unknown => Ok(false),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Orchestration: each endpoint loads, lets the protocol decide, commits in one atomic operation, and
+//! only then answers.
+
+mod authorize;
+mod builder;
+mod decide;
+mod grants;
+mod register;
+mod token;
+mod views;
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+pub(crate) use authorize::Authorization;
+pub use builder::{Builder, InvalidConfiguration, Registration, Resource};
+pub(crate) use decide::Decision;
+pub use grants::ConnectedApp;
+
+use crate::guard::ResourceGuard;
+use crate::host::{AnyConsentUi, AnyHost, AppView, Clock, Entropy, EntropyError, HostError, WayBack};
+use crate::protocol::error::PageReason;
+use crate::protocol::policy::Policy;
+use crate::protocol::resource::ResourceUri;
+use crate::protocol::seal::Keys;
+use crate::protocol::time::Timestamp;
+use crate::storage::{AnyStorage, StorageError, StorageErrorKind};
+
+/// The authorization server. Cheap to clone; all clones are the same server.
+#[derive(Clone)]
+pub struct Server(Arc<Inner>);
+
+struct Inner {
+    policy: Policy,
+    paths: Paths,
+    documents: Documents,
+    app: AppView,
+    registration: Registration,
+    storage: AnyStorage,
+    host: AnyHost,
+    ui: AnyConsentUi,
+    keys: Keys,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// Where the endpoints are on this origin.
+#[derive(Debug, Clone)]
+pub(crate) struct Paths {
+    pub(crate) authorize: String,
+    pub(crate) consent: String,
+    pub(crate) token: String,
+    pub(crate) register: String,
+    pub(crate) server_metadata: String,
+}
+
+/// The metadata, ready to be sent.
+pub(crate) struct Documents {
+    pub(crate) server: Bytes,
+    /// By path of the well-known URL; the first is that of the root.
+    pub(crate) resources: Vec<(String, Bytes)>,
+}
+
+/// A person sees a page: why, and the way on if there is one.
+#[derive(Debug)]
+pub(crate) struct PageRefusal {
+    pub(crate) reason: PageReason,
+    pub(crate) way_back: Option<WayBack>,
+}
+
+impl From<PageReason> for PageRefusal {
+    fn from(reason: PageReason) -> Self {
+        Self { reason, way_back: None }
+    }
+}
+
+/// The resource was not registered with [`Builder::resource`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a resource of this server: register it with `Builder::resource`")]
+pub struct UnknownResource(String);
+
+/// How often an operation is tried with fresh ids when one was taken. Two ids of one millisecond
+/// collide once in two million.
+const MINT_TRIES: usize = 4;
+
+impl Server {
+    /// Starts a server of that issuer: the `https` origin of the app, or an `http` one on loopback,
+    /// with or without a path. It is kept byte for byte.
+    pub fn builder(issuer: &str) -> Builder {
+        Builder::new(issuer)
+    }
+
+    /// The guard of a registered resource.
+    ///
+    /// # Errors
+    /// If there is no such resource.
+    pub fn resource(&self, url: &str) -> Result<ResourceGuard, UnknownResource> {
+        let policy = &self.0.policy;
+        let known = ResourceUri::parse(url).ok().and_then(|uri| policy.resources.get(&uri));
+        let uri = known.ok_or_else(|| UnknownResource(url.to_owned()))?.uri.clone();
+        let scopes = policy.scopes_of(&uri);
+        let suggested = policy.default_scopes.intersection(&scopes);
+        let loopback_only = policy.issuer.is_loopback();
+        Ok(ResourceGuard::new(self.0.storage.clone(), Arc::clone(&self.0.clock), uri, scopes, suggested, loopback_only))
+    }
+
+    /// Removes at most about `limit` ended rows from the store; see [`crate::storage::Storage::purge`].
+    /// Stores also tidy up by themselves as they write.
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    pub async fn purge(&self, limit: u32) -> Result<u32, StorageError> {
+        use crate::storage::Storage as _;
+        self.0.storage.purge(self.now(), limit).await
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    pub(crate) fn paths(&self) -> &Paths {
+        &self.0.paths
+    }
+
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.0.documents
+    }
+
+    pub(crate) fn registration(&self) -> Registration {
+        self.0.registration
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    fn random<const N: usize>(&self) -> Result<[u8; N], EntropyError> {
+        let mut bytes = [0; N];
+        self.0.entropy.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("issuer", &self.0.policy.issuer).finish_non_exhaustive()
+    }
+}
+
+/// Whether trying again later may help.
+fn is_temporary(error: &StorageError) -> bool {
+    matches!(error.kind(), StorageErrorKind::Unavailable | StorageErrorKind::Conflict)
+}
+
+/// Implements the step from a failed port to an endpoint's own reason: the log gets the cause, the
+/// client a fixed text.
+macro_rules! port_failures {
+    ($reason:ty) => {
+        impl From<StorageError> for $reason {
+            fn from(error: StorageError) -> Self {
+                tracing::error!(error = &error as &dyn std::error::Error, "the store could not answer");
+                if is_temporary(&error) { <$reason>::Unavailable } else { <$reason>::ServerError }
+            }
+        }
+
+        impl From<EntropyError> for $reason {
+            fn from(error: EntropyError) -> Self {
+                tracing::error!(error = &error as &dyn std::error::Error, "nothing can be issued");
+                <$reason>::ServerError
+            }
+        }
+    };
+}
+
+port_failures!(PageReason);
+port_failures!(crate::protocol::error::TokenReason);
+port_failures!(crate::protocol::error::RegistrationReason);
+
+impl From<HostError> for PageReason {
+    fn from(error: HostError) -> Self {
+        tracing::error!(%error, "the host could not answer");
+        Self::ServerError
+    }
+}
+
+macro_rules! page_failures {
+    ($($error:ty),+) => {
+        $(impl From<$error> for PageRefusal {
+            fn from(error: $error) -> Self {
+                PageReason::from(error).into()
+            }
+        })+
+    };
+}
+
+page_failures!(StorageError, EntropyError, HostError);

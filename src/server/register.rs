@@ -1,0 +1,32 @@
+//! The registration endpoint.
+
+use super::{MINT_TRIES, Server};
+use crate::protocol::error::RegistrationReason;
+use crate::protocol::registration::{self, Registered, RegistrationSeed};
+use crate::storage::{Inserted, Storage as _};
+
+impl Server {
+    /// Answers a registration request with the body of the answer.
+    pub(crate) async fn register(&self, body: &[u8]) -> Result<String, RegistrationReason> {
+        let registered = self.register_client(body).await;
+        let answer = registered.and_then(|registered| {
+            tracing::info!(client = %registered.client().id, "client registered");
+            registered.to_json(&self.0.policy).map_err(|_| RegistrationReason::ServerError)
+        });
+        answer.inspect_err(|reason| tracing::info!(%reason, "registration refused"))
+    }
+
+    async fn register_client(&self, body: &[u8]) -> Result<Registered, RegistrationReason> {
+        let metadata = registration::read(body)?;
+        for _ in 0..MINT_TRIES {
+            let seed = RegistrationSeed::from_random(&self.random()?);
+            let registered = Registered::new(metadata.clone(), &seed, self.now())?;
+            match self.0.storage.insert_client(registered.client().clone()).await? {
+                Inserted::New => return Ok(registered),
+                Inserted::Taken => {}
+            }
+        }
+        tracing::error!("no free client id was found: is the source of randomness broken?");
+        Err(RegistrationReason::ServerError)
+    }
+}

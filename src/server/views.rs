@@ -1,0 +1,68 @@
+//! What the pages are told.
+
+use super::decide::{ALLOW, DECISION_FIELD, DENY, PROMPT_FIELD};
+use super::{PageRefusal, Server};
+use crate::host::{
+    ClientView, ConsentForm, ConsentView, ErrorView, Identity, RedirectView, ResourceView, ScopeView, User,
+};
+use crate::protocol::authorize::ValidRequest;
+use crate::protocol::client::{Client, ClientOrigin};
+
+impl Server {
+    pub(super) fn consent_view(&self, request: &ValidRequest, user: &User, sealed: String) -> ConsentView {
+        let policy = &self.0.policy;
+        let scopes = policy.scopes.describe(request.scopes());
+        let resources = request.resources().iter().filter_map(|uri| policy.resources.get(uri));
+        ConsentView {
+            client: self.client_view(request.client()),
+            app: self.0.app.clone(),
+            user: user.label.clone(),
+            scopes: scopes
+                .map(|entry| ScopeView { name: entry.name.clone(), description: entry.description.clone() })
+                .collect(),
+            resources: resources
+                .map(|resource| ResourceView {
+                    name: resource.name.clone().unwrap_or_else(|| self.0.app.name.clone()),
+                    uri: resource.uri.to_string(),
+                })
+                .collect(),
+            redirect: RedirectView {
+                host: request.redirect_uri().display_host(),
+                uri: request.redirect_uri().as_str().to_owned(),
+                kind: request.redirect_uri().kind(),
+            },
+            form: ConsentForm {
+                action: self.0.paths.consent.clone(),
+                fields: vec![(PROMPT_FIELD, sealed)],
+                decision_field: DECISION_FIELD,
+                allow: ALLOW,
+                deny: DENY,
+            },
+        }
+    }
+
+    pub(super) fn client_view(&self, client: &Client) -> ClientView {
+        ClientView {
+            id: client.id.to_string(),
+            name: client.display_name().to_owned(),
+            home_page: client.metadata.home_page.clone(),
+            logo: client.metadata.logo.clone(),
+            identity: match client.origin {
+                ClientOrigin::Administrator => Identity::Verified,
+                ClientOrigin::Dynamic => Identity::Claimed,
+            },
+        }
+    }
+
+    pub(super) fn error_view(&self, refusal: PageRefusal) -> ErrorView {
+        let wire = refusal.reason.wire();
+        ErrorView {
+            app: self.0.app.clone(),
+            status: wire.status,
+            error: wire.code,
+            description: wire.description,
+            advice: refusal.reason.advice(),
+            way_back: refusal.way_back,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! From HTTP to the server's endpoints and back.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderMap};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+
+use super::answer;
+use super::cookie;
+use super::origin;
+use super::routes::Endpoint;
+use crate::host::Page;
+use crate::protocol::client_auth::ClientAuthError;
+use crate::protocol::error::{PageReason, RegistrationReason, TokenReason};
+use crate::server::{Authorization, Decision, PageRefusal, Server};
+
+impl Server {
+    pub(super) async fn dispatch(&self, endpoint: &Endpoint, request: &Parts, body: &[u8]) -> Response<Bytes> {
+        match endpoint {
+            Endpoint::Authorize if request.method == Method::POST => self.authorize_by_post(request, body).await,
+            Endpoint::Authorize => self.authorize_by_get(request).await,
+            Endpoint::Consent => self.consent(request, body).await,
+            Endpoint::Token => self.token_by_post(request, body).await,
+            Endpoint::Register => self.register_by_post(request, body).await,
+            Endpoint::ServerMetadata => answer::document(self.documents().server.clone()),
+            Endpoint::ResourceMetadata(at) => match self.documents().resources.get(*at) {
+                Some((_, document)) => answer::document(document.clone()),
+                None => absent(),
+            },
+            Endpoint::Absent => absent(),
+        }
+    }
+
+    /// A request that is too large, in the form of its endpoint.
+    pub(super) async fn too_large(&self, endpoint: &Endpoint) -> Response<Bytes> {
+        match endpoint {
+            Endpoint::Authorize | Endpoint::Consent => self.refusal_page(PageReason::TooLarge.into()).await,
+            Endpoint::Token => answer::error(TokenReason::TooLarge.wire(), false),
+            Endpoint::Register => answer::error(RegistrationReason::TooLarge.wire(), false),
+            Endpoint::ServerMetadata | Endpoint::ResourceMetadata(_) | Endpoint::Absent => {
+                answer::text(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large.")
+            }
+        }
+    }
+
+    async fn authorize_by_get(&self, request: &Parts) -> Response<Bytes> {
+        match self.authorize(request, cookie::read(&request.headers, self.has_tls())).await {
+            Ok(Authorization::Ask { page, browser }) => {
+                let mut response = answer::page(StatusCode::OK, page);
+                cookie::set(response.headers_mut(), &browser, self.has_tls());
+                response
+            }
+            Ok(Authorization::SignIn { location }) => match answer::see_other(&location) {
+                Some(response) => response,
+                None => self.refusal_page(PageReason::ServerError.into()).await,
+            },
+            Ok(Authorization::Redirect(response)) => self.to_client(response.location()).await,
+            Err(refusal) => self.refusal_page(refusal).await,
+        }
+    }
+
+    /// RFC 6749 §3.1 allows a POST. A browser sends it without the app's cookies if it comes from
+    /// another site, so it goes on as a GET.
+    async fn authorize_by_post(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
+        let query = if is_form(&request.headers) { str::from_utf8(body).ok() } else { None };
+        let location = query.map(|query| format!("{}?{query}", self.paths().authorize));
+        match location.and_then(|location| answer::see_other(&location)) {
+            Some(response) => response,
+            None => self.refusal_page(PageReason::ClientMissing.into()).await,
+        }
+    }
+
+    async fn consent(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
+        if !origin::is_same_origin(&request.headers, self.policy().issuer.origin()) {
+            return self.refusal_page(PageReason::CrossSite.into()).await;
+        }
+        if !is_form(&request.headers) {
+            return self.refusal_page(PageReason::DecisionMissing.into()).await;
+        }
+        match self.decide(request, body, cookie::read(&request.headers, self.has_tls())).await {
+            Ok(Decision::Redirect(response)) => self.to_client(response.location()).await,
+            Ok(Decision::AlreadyDecided(page)) => answer::page(StatusCode::CONFLICT, page),
+            Err(refusal) => self.refusal_page(refusal).await,
+        }
+    }
+
+    async fn to_client(&self, location: &str) -> Response<Bytes> {
+        match answer::see_other(location) {
+            Some(response) => response,
+            None => self.refusal_page(PageReason::ServerError.into()).await,
+        }
+    }
+
+    async fn refusal_page(&self, refusal: PageRefusal) -> Response<Bytes> {
+        let wire = refusal.reason.wire();
+        tracing::info!(reason = %refusal.reason, "a page was shown instead of an answer");
+        let status = StatusCode::from_u16(wire.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let page = self.error_page(refusal).await;
+        answer::page(status, page.unwrap_or_else(|| plain_page(wire.description)))
+    }
+
+    async fn token_by_post(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
+        if !is_form(&request.headers) {
+            return answer::error(TokenReason::NotForm.wire(), false);
+        }
+        match self.token(&request.headers, body).await {
+            Ok(response) => answer::json(StatusCode::OK, response.to_json()),
+            Err(ClientAuthError { reason, used_basic }) => answer::error(reason.wire(), used_basic),
+        }
+    }
+
+    async fn register_by_post(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
+        if !is_json(&request.headers) {
+            return answer::error(RegistrationReason::NotMetadata.wire(), false);
+        }
+        match self.register(body).await {
+            Ok(answer) => answer::json(StatusCode::CREATED, answer),
+            Err(reason) => answer::error(reason.wire(), false),
+        }
+    }
+
+    fn has_tls(&self) -> bool {
+        self.policy().issuer.is_https()
+    }
+}
+
+fn absent() -> Response<Bytes> {
+    answer::text(StatusCode::NOT_FOUND, "There is nothing here.")
+}
+
+fn plain_page(text: &str) -> Page {
+    Page { body: text.to_owned(), content_type: "text/plain; charset=utf-8", content_security_policy: String::new() }
+}
+
+/// The media type of a request, without its parameters; empty if it has none.
+fn media_type(headers: &HeaderMap) -> &[u8] {
+    let value = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    media_type(headers).eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = media_type(headers);
+    media_type.is_empty() || media_type.eq_ignore_ascii_case(b"application/json")
+}

@@ -1,0 +1,61 @@
+//! The HTTP boundary: `Request<Bytes>` in, `Response<Bytes>` out, for every framework.
+
+mod answer;
+mod cookie;
+mod endpoints;
+mod origin;
+mod routes;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+
+pub use routes::RoutePattern;
+
+use crate::server::Server;
+
+/// The longest body that any endpoint reads, in bytes. An adapter need not read more than one byte
+/// beyond it: the request is answered as too large then.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// The longest path and query.
+const MAX_URI: usize = 16 * 1024;
+
+impl Server {
+    /// Answers any request to this server's endpoints, and with 404 any other.
+    ///
+    /// What the app's middleware put into the request's extensions is passed on to the host.
+    pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let (parts, body) = request.into_parts();
+        // RFC 9110 §15.5.20
+        if self.policy().issuer.is_loopback() && !origin::comes_by_loopback_name(&parts) {
+            return answer::text(
+                StatusCode::MISDIRECTED_REQUEST,
+                "This server answers under the names of this machine alone.",
+            );
+        }
+        let Some(endpoint) = self.endpoint(parts.uri.path()) else {
+            return answer::text(StatusCode::NOT_FOUND, "There is nothing here.");
+        };
+        let methods = endpoint.methods();
+        let response = match (methods.admits(&parts.method), &parts.method) {
+            (_, &Method::OPTIONS) => answer::options(methods),
+            (false, _) => answer::method_not_allowed(methods),
+            (true, _) if body.len() > MAX_BODY || uri_len(&parts.uri) > MAX_URI => self.too_large(&endpoint).await,
+            (true, _) => self.dispatch(&endpoint, &parts, &body).await,
+        };
+        let response =
+            if endpoint.is_cross_origin() { answer::cross_origin(response, &parts.method, methods) } else { response };
+        if parts.method == Method::HEAD { without_body(response) } else { response }
+    }
+}
+
+fn uri_len(uri: &http::Uri) -> usize {
+    uri.path_and_query().map_or(0, |path| path.as_str().len())
+}
+
+/// RFC 9110 §9.3.2: the header fields of a GET, without its content.
+fn without_body(response: Response<Bytes>) -> Response<Bytes> {
+    let (mut parts, body) = response.into_parts();
+    parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    Response::from_parts(parts, Bytes::new())
+}

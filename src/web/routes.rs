@@ -1,0 +1,135 @@
+//! Which paths there are, and which methods they have.
+
+use http::Method;
+
+use crate::server::{Registration, Server};
+
+const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
+const SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
+const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+
+/// What a path leads to.
+pub(super) enum Endpoint {
+    Authorize,
+    Consent,
+    Token,
+    Register,
+    ServerMetadata,
+    /// The document at that place of the list.
+    ResourceMetadata(usize),
+    /// A well-known path where clients look and nothing is.
+    Absent,
+}
+
+/// The methods of a path.
+#[derive(Clone, Copy)]
+pub(super) enum Methods {
+    Read,
+    Post,
+    ReadAndPost,
+}
+
+impl Methods {
+    pub(super) fn admits(self, method: &Method) -> bool {
+        let reads = *method == Method::GET || *method == Method::HEAD;
+        match self {
+            Self::Read => reads,
+            Self::Post => *method == Method::POST,
+            Self::ReadAndPost => reads || *method == Method::POST,
+        }
+    }
+
+    /// For `Allow` and for preflights.
+    pub(super) const fn list(self) -> &'static str {
+        match self {
+            Self::Read => "GET, HEAD, OPTIONS",
+            Self::Post => "POST, OPTIONS",
+            Self::ReadAndPost => "GET, HEAD, POST, OPTIONS",
+        }
+    }
+}
+
+impl Endpoint {
+    pub(super) const fn methods(&self) -> Methods {
+        match self {
+            Self::Authorize => Methods::ReadAndPost,
+            Self::Consent | Self::Token | Self::Register => Methods::Post,
+            Self::ServerMetadata | Self::ResourceMetadata(_) => Methods::Read,
+            Self::Absent => Methods::ReadAndPost,
+        }
+    }
+
+    /// Whether pages of other origins may call it: all but those that use cookies.
+    pub(super) const fn is_cross_origin(&self) -> bool {
+        match self {
+            Self::Authorize | Self::Consent => false,
+            Self::Token | Self::Register | Self::ServerMetadata | Self::ResourceMetadata(_) | Self::Absent => true,
+        }
+    }
+}
+
+/// A path of this server, for an adapter's router.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoutePattern {
+    /// The path, without anything that a router would take for a pattern.
+    pub path: String,
+    /// Whether all paths below it are meant, and not the path itself.
+    pub below: bool,
+}
+
+impl Server {
+    /// The paths that this server answers. Those below a well-known path are among them even where
+    /// nothing is: an app that answers unknown paths with its start page would mislead clients there.
+    #[must_use]
+    pub fn routes(&self) -> Vec<RoutePattern> {
+        let paths = self.paths();
+        let mut exact = vec![
+            paths.authorize.clone(),
+            paths.consent.clone(),
+            paths.token.clone(),
+            paths.register.clone(),
+            SERVER_METADATA.to_owned(),
+            RESOURCE_METADATA.to_owned(),
+            OPENID_CONFIGURATION.to_owned(),
+        ];
+        let issuer_path = self.policy().issuer.path();
+        if !issuer_path.is_empty() {
+            exact.push(format!("{issuer_path}{OPENID_CONFIGURATION}"));
+            exact.push(format!("{issuer_path}{SERVER_METADATA}"));
+        }
+        let below = [SERVER_METADATA, RESOURCE_METADATA, OPENID_CONFIGURATION].map(str::to_owned);
+        let patterns = exact.into_iter().map(|path| RoutePattern { path, below: false });
+        patterns.chain(below.into_iter().map(|path| RoutePattern { path, below: true })).collect()
+    }
+
+    pub(super) fn endpoint(&self, path: &str) -> Option<Endpoint> {
+        let paths = self.paths();
+        let fixed = [
+            (&paths.authorize, Endpoint::Authorize),
+            (&paths.consent, Endpoint::Consent),
+            (&paths.token, Endpoint::Token),
+            (&paths.server_metadata, Endpoint::ServerMetadata),
+        ];
+        if let Some((_, endpoint)) = fixed.into_iter().find(|(known, _)| **known == path) {
+            return Some(endpoint);
+        }
+        if path == paths.register {
+            return (self.registration() != Registration::Off).then_some(Endpoint::Register);
+        }
+        if let Some(rest) = path.strip_prefix(RESOURCE_METADATA)
+            && let Some(at) = self.documents().resources.iter().position(|(known, _)| known == rest)
+        {
+            return Some(Endpoint::ResourceMetadata(at));
+        }
+        is_well_known(path.strip_prefix(self.policy().issuer.path()).unwrap_or(path))
+            .then_some(Endpoint::Absent)
+            .or_else(|| is_well_known(path).then_some(Endpoint::Absent))
+    }
+}
+
+fn is_well_known(path: &str) -> bool {
+    [SERVER_METADATA, RESOURCE_METADATA, OPENID_CONFIGURATION]
+        .iter()
+        .filter_map(|known| path.strip_prefix(known))
+        .any(|rest| rest.is_empty() || rest.starts_with('/'))
+}
