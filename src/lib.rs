@@ -1,7 +1,5 @@
 //! The OAuth 2.1 authorization server that you mount inside your own web app.
 
-#![cfg_attr(docsrs, feature(doc_cfg))]
-
 pub mod adapters;
 pub mod guard;
 pub mod host;
