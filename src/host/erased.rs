@@ -8,6 +8,7 @@ use http::request::Parts;
 use super::Host;
 use super::consent::{ConsentUi, ConsentView, DecidedView, ErrorView, Page};
 use super::user::{HostError, SignIn, User};
+use crate::protocol::grant::Subject;
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, HostError>> + Send + 'a>>;
 
@@ -22,6 +23,7 @@ pub(crate) struct AnyConsentUi(Arc<dyn DynConsentUi>);
 trait DynHost: Send + Sync + 'static {
     fn signed_in_dyn<'a>(&'a self, request: &'a Parts) -> Boxed<'a, Option<User>>;
     fn sign_in_dyn<'a>(&'a self, request: &'a Parts, ask: SignIn) -> Boxed<'a, String>;
+    fn is_allowed_dyn<'a>(&'a self, subject: &'a Subject) -> Boxed<'a, bool>;
 }
 
 impl<H: Host> DynHost for H {
@@ -30,6 +32,9 @@ impl<H: Host> DynHost for H {
     }
     fn sign_in_dyn<'a>(&'a self, request: &'a Parts, ask: SignIn) -> Boxed<'a, String> {
         Box::pin(self.sign_in(request, ask))
+    }
+    fn is_allowed_dyn<'a>(&'a self, subject: &'a Subject) -> Boxed<'a, bool> {
+        Box::pin(self.is_allowed(subject))
     }
 }
 
@@ -46,6 +51,9 @@ impl Host for AnyHost {
     }
     async fn sign_in(&self, request: &Parts, ask: SignIn) -> Result<String, HostError> {
         self.0.sign_in_dyn(request, ask).await
+    }
+    async fn is_allowed(&self, subject: &Subject) -> Result<bool, HostError> {
+        self.0.is_allowed_dyn(subject).await
     }
 }
 

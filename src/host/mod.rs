@@ -20,6 +20,8 @@ pub use user::{HostError, ReturnTo, SignIn, User};
 
 use http::request::Parts;
 
+use crate::protocol::grant::Subject;
+
 /// The app that grantor is mounted in.
 pub trait Host: Send + Sync + 'static {
     /// Who is signed in, by the app's own session: its cookie, or what its middleware put into the
@@ -36,4 +38,14 @@ pub trait Host: Send + Sync + 'static {
     /// # Errors
     /// If the app cannot tell.
     fn sign_in(&self, request: &Parts, ask: SignIn) -> impl Future<Output = Result<String, HostError>> + Send;
+
+    /// Whether a user may still use the app: asked whenever a client refreshes its access, so that
+    /// someone who was disabled loses it within the life of an access token. Yes, if not implemented.
+    ///
+    /// # Errors
+    /// If the app cannot tell; the client is told to try again.
+    fn is_allowed(&self, subject: &Subject) -> impl Future<Output = Result<bool, HostError>> + Send {
+        let _ = subject;
+        async { Ok(true) }
+    }
 }

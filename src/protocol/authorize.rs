@@ -9,7 +9,7 @@ use super::pkce::CodeChallenge;
 use super::policy::Policy;
 use super::redirect::VerifiedRedirectUri;
 use super::resource::ResourceUri;
-use super::scope::ScopeSet;
+use super::scope::{OFFLINE_ACCESS, ScopeSet};
 
 /// The parameters that the authorization endpoint knows.
 pub const PARAMETERS: [&str; 11] = [
@@ -301,15 +301,25 @@ fn scopes(
     resources: &[ResourceUri],
     policy: &Policy,
 ) -> Result<ScopeSet, AuthorizeReason> {
+    let offline = ScopeSet::offline_access();
     let requested = match parameters.one("scope")? {
         Some(text) => ScopeSet::parse(text).map_err(|_| AuthorizeReason::ScopeMalformed)?,
-        // RFC 6749 §3.3: "either process the request using a pre-defined default value or fail the request"
-        None if policy.default_scopes.is_empty() => return Err(AuthorizeReason::ScopeMissing),
-        None => policy.default_scopes.clone(),
+        None => ScopeSet::empty(),
     };
-    let meaningful =
-        resources.iter().fold(ScopeSet::empty(), |scopes, resource| scopes.union(&policy.scopes_of(resource)));
+    // RFC 6749 §3.3: "either process the request using a pre-defined default value or fail the request".
+    // `offline_access` alone says for how long, but not for what.
+    let requested = match offline.contains_all(&requested) {
+        true if policy.default_scopes.is_empty() => return Err(AuthorizeReason::ScopeMissing),
+        true => requested.union(&policy.default_scopes),
+        false => requested,
+    };
+    let of_resources = resources.iter().map(|resource| policy.scopes_of(resource));
+    let meaningful = of_resources.fold(ScopeSet::empty(), |scopes, more| scopes.union(&more));
     // RFC 6749 §3.3: "MAY fully or partially ignore the scope requested by the client"
     let scopes = requested.intersection(&meaningful).intersection(&client.ceiling(&policy.scopes));
-    if scopes.is_empty() { Err(AuthorizeReason::ScopeEmpty) } else { Ok(scopes) }
+    if scopes.is_empty() {
+        return Err(AuthorizeReason::ScopeEmpty);
+    }
+    let stays = client.may_use(GrantType::RefreshToken) && requested.contains(OFFLINE_ACCESS);
+    Ok(if stays { scopes.union(&offline) } else { scopes })
 }

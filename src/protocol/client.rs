@@ -97,6 +97,8 @@ pub enum AuthMethod {
 pub enum GrantType {
     /// `authorization_code`
     AuthorizationCode,
+    /// `refresh_token`
+    RefreshToken,
 }
 
 /// What a client says of itself (RFC 7591 §2), after it was checked.

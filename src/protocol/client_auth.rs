@@ -10,9 +10,6 @@ use super::error::TokenReason;
 use super::params::Parameters;
 use super::secret::SecretHash;
 
-/// The parameters that carry client credentials.
-pub const PARAMETERS: [&str; 4] = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
-
 /// What a request shows of its client.
 #[derive(Debug)]
 pub struct Presented {
@@ -156,6 +153,7 @@ fn form_decode(text: &str) -> Cow<'_, str> {
 mod tests {
     use super::super::client::{AuthMethod, ClientMetadata, ClientOrigin};
     use super::super::time::Timestamp;
+    use super::super::token::PARAMETERS;
     use super::*;
 
     fn client(id: &str, authentication: ClientAuthentication) -> Client {

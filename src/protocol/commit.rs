@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::client::ClientId;
-use super::grant::{AccessRecord, CodeRecord, Grant, Subject};
+use super::grant::{AccessRecord, CodeRecord, Grant, RefreshRecord, Rotation, Subject};
 use super::prompt::PromptId;
 use super::secret::OrderedId;
 use super::time::Timestamp;
@@ -27,6 +27,19 @@ pub struct StoredCode {
 pub struct StoredAccess {
     /// The token.
     pub token: AccessRecord,
+    /// The grant that it belongs to.
+    pub grant: Arc<Grant>,
+    /// Whether that grant was revoked.
+    pub revoked: bool,
+}
+
+/// A refresh token and what hangs on it, read together.
+#[derive(Debug, Clone)]
+pub struct StoredRefresh {
+    /// The token.
+    pub token: RefreshRecord,
+    /// What became of it if it was used.
+    pub rotation: Option<Rotation>,
     /// The grant that it belongs to.
     pub grant: Arc<Grant>,
     /// Whether that grant was revoked.
@@ -102,6 +115,8 @@ pub struct RedeemCode {
     pub code: OrderedId,
     /// The token to add, of the code's own grant.
     pub access: AccessRecord,
+    /// The refresh token to add as well, if the client gets one.
+    pub refresh: Option<RefreshRecord>,
     /// When the grant ends from now on.
     pub grant_expires_at: Timestamp,
     /// The present.
@@ -122,13 +137,87 @@ pub enum Redeemed {
     Collision,
 }
 
-/// A withdrawal of a grant by its user.
+/// A use of a refresh token.
+#[derive(Debug, Clone)]
+pub struct RotateRefresh {
+    /// The token that was presented.
+    pub refresh: OrderedId,
+    /// The one that takes its place, of the same grant.
+    pub successor: RefreshRecord,
+    /// The access token to add.
+    pub access: AccessRecord,
+    /// The answer, sealed, to be given again until `grace_until`.
+    pub answer: Arc<[u8]>,
+    /// Until when it is given again.
+    pub grace_until: Timestamp,
+    /// When the grant ends from now on.
+    pub grant_expires_at: Timestamp,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// What came of a use of a refresh token.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rotated {
+    /// It was its first use: the successor and the access token exist.
+    First,
+    /// It was used before, and the answer is to be given again; nothing changed.
+    Repeated(Rotation),
+    /// It was used before and its answer is over; its grant is revoked now.
+    Reused,
+    /// It is unknown or has ended, or its grant is revoked; nothing changed.
+    Gone,
+    /// An id is taken; nothing changed, and the caller tries again with others.
+    Collision,
+}
+
+/// An access token that is added to a live grant.
+#[derive(Debug, Clone)]
+pub struct IssueAccess {
+    /// The token, of that grant.
+    pub access: AccessRecord,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// What came of adding an access token.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Issued {
+    /// It exists.
+    Now,
+    /// The grant is unknown, has ended or was revoked; nothing changed.
+    Gone,
+    /// The id is taken; nothing changed, and the caller tries again with another.
+    Collision,
+}
+
+/// Who takes a grant back. It must be theirs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// The user who gave it.
+    User(Subject),
+    /// The client that got it.
+    Client(ClientId),
+}
+
+/// A withdrawal of a grant.
 #[derive(Debug, Clone)]
 pub struct RevokeGrant {
     /// The grant.
     pub grant: OrderedId,
-    /// The user whose grant it must be.
-    pub subject: Subject,
+    /// Whose grant it must be.
+    pub owner: Owner,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// A withdrawal of one access token.
+#[derive(Debug, Clone, Copy)]
+pub struct RevokeAccess {
+    /// The token.
+    pub token: OrderedId,
     /// The present.
     pub now: Timestamp,
 }
@@ -141,6 +230,6 @@ pub enum Revoked {
     Now,
     /// It was revoked before.
     Already,
-    /// This user has no such grant.
+    /// This owner has no such grant.
     Unknown,
 }

@@ -119,3 +119,27 @@ pub struct AccessRecord {
     /// When it ends.
     pub expires_at: Timestamp,
 }
+
+/// A refresh token as it is kept. It allows what its grant allows.
+#[derive(Debug, Clone)]
+pub struct RefreshRecord {
+    /// Its key.
+    pub id: OrderedId,
+    /// The hash of its secret.
+    pub hash: SecretHash,
+    /// The grant that it belongs to.
+    pub grant: OrderedId,
+    /// When it ends if it is not used before.
+    pub expires_at: Timestamp,
+}
+
+/// What became of a refresh token that was used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotation {
+    /// The token that took its place.
+    pub successor: OrderedId,
+    /// The answer of its first use, which only its secret opens; `None` once the successor was used.
+    pub answer: Option<Arc<[u8]>>,
+    /// Until when that answer is given again.
+    pub grace_until: Timestamp,
+}

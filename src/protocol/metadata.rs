@@ -13,6 +13,8 @@ pub struct EndpointUrls {
     pub authorization: String,
     /// The token endpoint.
     pub token: String,
+    /// The revocation endpoint.
+    pub revocation: String,
     /// The registration endpoint, if clients may register themselves.
     pub registration: Option<String>,
 }
@@ -27,12 +29,16 @@ struct ServerMetadata<'a> {
     scopes_supported: Vec<&'a str>,
     response_types_supported: [&'static str; 1],
     response_modes_supported: [&'static str; 1],
-    grant_types_supported: [&'static str; 1],
+    grant_types_supported: [&'static str; 2],
     token_endpoint_auth_methods_supported: [&'static str; 3],
+    revocation_endpoint: &'a str,
+    revocation_endpoint_auth_methods_supported: [&'static str; 3],
     code_challenge_methods_supported: [&'static str; 1],
     authorization_response_iss_parameter_supported: bool,
     protected_resources: Vec<&'a str>,
 }
+
+const AUTH_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
 
 /// The document of the authorization server (RFC 8414 §2, RFC 9728 §4).
 ///
@@ -47,8 +53,10 @@ pub fn server_metadata(policy: &Policy, endpoints: &EndpointUrls) -> Result<Stri
         scopes_supported: advertised(policy, &policy.scopes.unreserved()),
         response_types_supported: ["code"],
         response_modes_supported: ["query"],
-        grant_types_supported: ["authorization_code"],
-        token_endpoint_auth_methods_supported: ["none", "client_secret_basic", "client_secret_post"],
+        grant_types_supported: ["authorization_code", "refresh_token"],
+        token_endpoint_auth_methods_supported: AUTH_METHODS,
+        revocation_endpoint: &endpoints.revocation,
+        revocation_endpoint_auth_methods_supported: AUTH_METHODS,
         code_challenge_methods_supported: ["S256"],
         authorization_response_iss_parameter_supported: true,
         protected_resources: policy.resources.iter().map(|resource| resource.uri.as_str()).collect(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::issuer::Issuer;
 use super::resource::ResourceRegistry;
-use super::scope::{ScopeCatalogue, ScopeSet};
+use super::scope::{OFFLINE_ACCESS, ScopeCatalogue, ScopeSet};
 
 /// How long things live.
 #[derive(Debug, Clone, Copy)]
@@ -17,11 +17,22 @@ pub struct Lifetimes {
     pub code: Duration,
     /// Of an access token; 1 hour.
     pub access_token: Duration,
+    /// Of a refresh token that is not used; 30 days.
+    pub refresh_token: Duration,
+    /// For how long the answer to a refresh is given again to whoever repeats it; 60 seconds. Answers
+    /// get lost, and several processes of one installation refresh at once.
+    pub refresh_grace: Duration,
 }
 
 impl Default for Lifetimes {
     fn default() -> Self {
-        Self { prompt: Duration::from_mins(10), code: Duration::from_mins(1), access_token: Duration::from_hours(1) }
+        Self {
+            prompt: Duration::from_mins(10),
+            code: Duration::from_mins(1),
+            access_token: Duration::from_hours(1),
+            refresh_token: Duration::from_hours(30 * 24),
+            refresh_grace: Duration::from_mins(1),
+        }
     }
 }
 
@@ -41,11 +52,12 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The scopes that mean something at a resource; none at one that is not registered.
+    /// The scopes that mean something at a resource; none at one that is not registered. The scope
+    /// [`OFFLINE_ACCESS`] is about the connection and belongs to no resource.
     #[must_use]
     pub fn scopes_of(&self, resource: &super::resource::ResourceUri) -> ScopeSet {
         match self.resources.get(resource) {
-            Some(known) => known.scopes.clone().unwrap_or_else(|| self.scopes.names()),
+            Some(known) => known.scopes.clone().unwrap_or_else(|| self.scopes.names()).without(OFFLINE_ACCESS),
             None => ScopeSet::empty(),
         }
     }

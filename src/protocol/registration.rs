@@ -106,9 +106,13 @@ fn auth_method(sent: Option<OneOrMany>) -> Result<AuthMethod, RegistrationReason
 fn grant_types(sent: Option<Vec<String>>) -> Result<Vec<GrantType>, RegistrationReason> {
     // RFC 7591 §2: "If omitted, the default behavior is that the client will use only the
     // "authorization_code" Grant Type."
-    let uses_codes =
-        sent.is_none_or(|types| types.is_empty() || types.iter().any(|known| known == "authorization_code"));
-    if uses_codes { Ok(vec![GrantType::AuthorizationCode]) } else { Err(RegistrationReason::NoGrantType) }
+    let sent = sent.filter(|types| !types.is_empty()).unwrap_or_else(|| vec!["authorization_code".to_owned()]);
+    let has = |name: &str| sent.iter().any(|known| known == name);
+    match (has("authorization_code"), has("refresh_token")) {
+        (true, true) => Ok(vec![GrantType::AuthorizationCode, GrantType::RefreshToken]),
+        (true, false) => Ok(vec![GrantType::AuthorizationCode]),
+        (false, _) => Err(RegistrationReason::NoGrantType),
+    }
 }
 
 /// Fresh randomness for a registration.

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+/// The scope that asks for access while the user is away (OpenID Connect Core §11).
+pub const OFFLINE_ACCESS: &str = "offline_access";
+
 /// A text that is not a scope, or not a list of scopes, by RFC 6749 §3.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a scope consists of printable ASCII characters without space, quote and backslash")]
@@ -44,6 +47,12 @@ impl ScopeSet {
         Self(Arc::from(""))
     }
 
+    /// The set of [`OFFLINE_ACCESS`] alone.
+    #[must_use]
+    pub fn offline_access() -> Self {
+        Self(Arc::from(OFFLINE_ACCESS))
+    }
+
     /// The wire form: scopes in byte order, separated by one space.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -80,6 +89,12 @@ impl ScopeSet {
             return self.clone();
         }
         Self::of(self.iter().filter(|scope| other.contains(scope)))
+    }
+
+    /// This set without `scope`.
+    #[must_use]
+    pub fn without(&self, scope: &str) -> Self {
+        if self.contains(scope) { Self::of(self.iter().filter(|mine| *mine != scope)) } else { self.clone() }
     }
 
     /// The scopes that are in either set.

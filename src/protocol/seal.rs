@@ -31,12 +31,15 @@ pub struct Keys(Vec<[u8; 32]>);
 pub enum Purpose {
     /// A pending authorization request in the consent form.
     Prompt,
+    /// What a refresh token was rotated to, for the owner of the old one.
+    Successor,
 }
 
 impl Purpose {
     const fn label(self) -> &'static [u8] {
         match self {
             Self::Prompt => b"grantor prompt v1",
+            Self::Successor => b"grantor successor v1",
         }
     }
 }
@@ -71,30 +74,43 @@ impl Keys {
     }
 
     /// Encrypts and authenticates `plain`; `None` if it is far too long for a form.
-    ///
-    /// Each text has a key of its own, derived from the ring's key and `salt`, so the nonce may be fixed.
     #[must_use]
-    pub fn seal(&self, purpose: Purpose, salt: &SealSalt, mut plain: Vec<u8>) -> Option<String> {
-        let key = derive(self.0.first()?, purpose, salt)?;
-        key.seal_in_place_append_tag(nonce(), Aad::from(purpose.label()), &mut plain).ok()?;
-        let mut sealed = salt.to_vec();
-        sealed.append(&mut plain);
-        Some(URL_SAFE_NO_PAD.encode(sealed))
+    pub fn seal(&self, purpose: Purpose, salt: &SealSalt, plain: Vec<u8>) -> Option<String> {
+        Some(URL_SAFE_NO_PAD.encode(seal_under(self.0.first()?, purpose, &[], salt, plain)?))
     }
 
     /// The text that was sealed; `None` if `sealed` is not what [`Keys::seal`] made with one of these
     /// keys and for this purpose.
     #[must_use]
     pub fn open(&self, purpose: Purpose, sealed: &str) -> Option<Vec<u8>> {
-        let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        let (salt, encrypted) = bytes.split_first_chunk::<32>()?;
-        self.0.iter().find_map(|key| {
-            let mut buffer = encrypted.to_vec();
-            let plain =
-                derive(key, purpose, salt)?.open_in_place(nonce(), Aad::from(purpose.label()), &mut buffer).ok()?;
-            Some(plain.to_vec())
-        })
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        self.0.iter().find_map(|key| open_under(key, purpose, &[], &sealed))
     }
+}
+
+/// Encrypts and authenticates `plain` under one key, and authenticates `context` with it.
+///
+/// Each text has a key of its own, derived from `key` and `salt`, so the nonce may be fixed.
+pub(super) fn seal_under(
+    key: &[u8; 32],
+    purpose: Purpose,
+    context: &[u8],
+    salt: &SealSalt,
+    mut plain: Vec<u8>,
+) -> Option<Vec<u8>> {
+    let key = derive(key, purpose, salt)?;
+    key.seal_in_place_append_tag(nonce(), Aad::from(context), &mut plain).ok()?;
+    let mut sealed = salt.to_vec();
+    sealed.append(&mut plain);
+    Some(sealed)
+}
+
+/// What [`seal_under`] was given; `None` if anything differs.
+pub(super) fn open_under(key: &[u8; 32], purpose: Purpose, context: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    let (salt, encrypted) = sealed.split_first_chunk::<32>()?;
+    let mut buffer = encrypted.to_vec();
+    let plain = derive(key, purpose, salt)?.open_in_place(nonce(), Aad::from(context), &mut buffer).ok()?;
+    Some(plain.to_vec())
 }
 
 impl fmt::Debug for Keys {

@@ -115,6 +115,8 @@ pub enum BearerKind {
     Code,
     /// An access token.
     Access,
+    /// A refresh token.
+    Refresh,
 }
 
 impl BearerKind {
@@ -124,6 +126,7 @@ impl BearerKind {
         match self {
             Self::Code => "grc_",
             Self::Access => "gra_",
+            Self::Refresh => "grr_",
         }
     }
 }
@@ -137,6 +140,21 @@ pub struct Bearer {
     pub hash: SecretHash,
 }
 
+/// The secret of a presented string. It is not kept.
+pub struct Secret([u8; 32]);
+
+impl Secret {
+    pub(super) const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
 /// Bytes of a bearer string behind its prefix, before encoding: 8 of id, 32 of secret.
 const BEARER_BYTES: usize = 40;
 /// The same after encoding.
@@ -146,11 +164,18 @@ impl Bearer {
     /// Reads a presented string; `None` if it was never one of ours.
     #[must_use]
     pub fn parse(kind: BearerKind, text: &str) -> Option<Self> {
+        Self::parse_with_secret(kind, text).map(|(bearer, _)| bearer)
+    }
+
+    /// The same with the secret itself, for what only its owner may open.
+    #[must_use]
+    pub fn parse_with_secret(kind: BearerKind, text: &str) -> Option<(Self, Secret)> {
         let encoded = text.strip_prefix(kind.prefix()).filter(|encoded| encoded.len() == BEARER_CHARS)?;
         let mut bytes = [0; BEARER_BYTES];
         let length = URL_SAFE_NO_PAD.decode_slice(encoded, &mut bytes).ok()?;
         let (id, secret) = bytes[..length].split_first_chunk::<8>()?;
-        Some(Self { id: OrderedId::from_bits(u64::from_be_bytes(*id))?, hash: SecretHash::of(secret) })
+        let bearer = Self { id: OrderedId::from_bits(u64::from_be_bytes(*id))?, hash: SecretHash::of(secret) };
+        Some((bearer, Secret(secret.try_into().ok()?)))
     }
 
     /// Makes a new string and what is kept of it.
@@ -202,6 +227,11 @@ impl BearerText {
     #[must_use]
     pub fn client_secret(random: &[u8; 32]) -> Self {
         Self(format!("grs_{}", URL_SAFE_NO_PAD.encode(random)))
+    }
+
+    /// A text that was sealed for its owner and opened by them.
+    pub(super) const fn from_sealed(text: String) -> Self {
+        Self(text)
     }
 
     /// The secret itself, to be sent to its owner.

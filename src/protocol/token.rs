@@ -1,4 +1,4 @@
-//! The exchange of a code for an access token (RFC 6749 §4.1.3).
+//! The exchange of a code for tokens (RFC 6749 §4.1.3), and what all token answers share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::client::{Client, GrantType};
 use super::commit::{RedeemCode, Redeemed, StoredCode};
 use super::error::TokenReason;
-use super::grant::{AccessRecord, Grant};
+use super::grant::{AccessRecord, Grant, RefreshRecord};
 use super::params::Parameters;
 use super::policy::Policy;
 use super::resource::ResourceUri;
@@ -14,8 +14,20 @@ use super::scope::ScopeSet;
 use super::secret::{Bearer, BearerKind, BearerSeed, BearerText, OrderedId};
 use super::time::Timestamp;
 
-/// The parameters of the token endpoint, those for client authentication aside.
-pub const PARAMETERS: [&str; 6] = ["grant_type", "code", "redirect_uri", "code_verifier", "resource", "scope"];
+/// The parameters that the token endpoint knows.
+pub const PARAMETERS: [&str; 11] = [
+    "grant_type",
+    "code",
+    "redirect_uri",
+    "code_verifier",
+    "refresh_token",
+    "resource",
+    "scope",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+];
 
 /// The grant type of a token request.
 ///
@@ -25,6 +37,7 @@ pub fn grant_type(parameters: &Parameters<'_>) -> Result<GrantType, TokenReason>
     parameters.check_repetition()?;
     match parameters.one("grant_type")? {
         Some("authorization_code") => Ok(GrantType::AuthorizationCode),
+        Some("refresh_token") => Ok(GrantType::RefreshToken),
         Some(_) => Err(TokenReason::GrantTypeUnsupported),
         None => Err(TokenReason::GrantTypeMissing),
     }
@@ -100,12 +113,13 @@ impl<'a> CodeExchange<'a> {
             return Err(TokenReason::CodeExpired);
         }
         let (resource, scopes) = audience(&stored.grant, self.resource, policy)?;
-        Ok(CheckedExchange { code: self.code.id, grant: stored.grant, resource, scopes })
+        let gets_refresh = self.client.may_use(GrantType::RefreshToken);
+        Ok(CheckedExchange { code: self.code.id, grant: stored.grant, resource, scopes, gets_refresh })
     }
 }
 
 /// RFC 8707 §2.2: one of the granted resources; without a request for one, the first.
-fn audience(
+pub(super) fn audience(
     grant: &Grant,
     requested: Option<ResourceUri>,
     policy: &Policy,
@@ -116,10 +130,15 @@ fn audience(
     };
     let resource = resource.ok_or(TokenReason::ResourceNotGranted)?.clone();
     let scopes = grant.scopes.intersection(&policy.scopes_of(&resource));
-    if scopes.is_empty() { Err(TokenReason::ScopeEmpty) } else { Ok((resource, scopes)) }
+    if scopes.is_empty() {
+        return Err(TokenReason::ScopeEmpty);
+    }
+    // It belongs to no resource, and clients look for it in the answer.
+    let offline = ScopeSet::offline_access().intersection(&grant.scopes);
+    Ok((resource, scopes.union(&offline)))
 }
 
-fn resource(parameters: &Parameters<'_>) -> Result<Option<ResourceUri>, TokenReason> {
+pub(super) fn resource(parameters: &Parameters<'_>) -> Result<Option<ResourceUri>, TokenReason> {
     let mut presented = parameters.all("resource");
     match (presented.next(), presented.next()) {
         (None, _) => Ok(None),
@@ -136,24 +155,64 @@ pub struct CheckedExchange {
     grant: Arc<Grant>,
     resource: ResourceUri,
     scopes: ScopeSet,
+    gets_refresh: bool,
+}
+
+/// Fresh randomness for an exchange.
+#[derive(Debug)]
+pub struct ExchangeSeed {
+    access: BearerSeed,
+    refresh: BearerSeed,
+}
+
+impl ExchangeSeed {
+    /// Randomness that a seed takes, in bytes.
+    pub const LEN: usize = 2 * BearerSeed::LEN;
+
+    /// Takes fresh random bytes.
+    #[must_use]
+    pub fn from_random(bytes: &[u8; Self::LEN]) -> Self {
+        let (mut access, mut refresh) = ([0; BearerSeed::LEN], [0; BearerSeed::LEN]);
+        access.copy_from_slice(&bytes[..BearerSeed::LEN]);
+        refresh.copy_from_slice(&bytes[BearerSeed::LEN..]);
+        Self { access: BearerSeed::from_random(&access), refresh: BearerSeed::from_random(&refresh) }
+    }
 }
 
 impl CheckedExchange {
-    /// Makes the token.
+    /// Makes the tokens.
     #[must_use]
-    pub fn mint(self, seed: &BearerSeed, now: Timestamp, policy: &Policy) -> UncommittedTokens {
-        let (text, bearer) = Bearer::mint(BearerKind::Access, now, seed);
-        let access = AccessRecord {
-            id: bearer.id,
-            hash: bearer.hash,
-            grant: self.grant.id,
-            scopes: self.scopes.clone(),
-            resource: self.resource.clone(),
-            issued_at: now,
-            expires_at: now.after(policy.lifetimes.access_token),
-        };
-        UncommittedTokens { exchange: self, access, text, now }
+    pub fn mint(self, seed: &ExchangeSeed, now: Timestamp, policy: &Policy) -> UncommittedTokens {
+        let (access_text, access) = mint_access(&self.grant, &self.resource, &self.scopes, &seed.access, now, policy);
+        let (refresh_text, refresh) =
+            self.gets_refresh.then(|| mint_refresh(&self.grant, &seed.refresh, now, policy)).unzip();
+        UncommittedTokens { exchange: self, access, access_text, refresh, refresh_text, now }
     }
+}
+
+pub(super) fn mint_access(
+    grant: &Grant,
+    resource: &ResourceUri,
+    scopes: &ScopeSet,
+    seed: &BearerSeed,
+    now: Timestamp,
+    policy: &Policy,
+) -> (BearerText, AccessRecord) {
+    let (text, Bearer { id, hash }) = Bearer::mint(BearerKind::Access, now, seed);
+    let expires_at = now.after(policy.lifetimes.access_token);
+    let (scopes, resource) = (scopes.clone(), resource.clone());
+    (text, AccessRecord { id, hash, grant: grant.id, scopes, resource, issued_at: now, expires_at })
+}
+
+pub(super) fn mint_refresh(
+    grant: &Grant,
+    seed: &BearerSeed,
+    now: Timestamp,
+    policy: &Policy,
+) -> (BearerText, RefreshRecord) {
+    let (text, Bearer { id, hash }) = Bearer::mint(BearerKind::Refresh, now, seed);
+    let expires_at = now.after(policy.lifetimes.refresh_token);
+    (text, RefreshRecord { id, hash, grant: grant.id, expires_at })
 }
 
 /// Tokens that the store has not seen yet. They leave only through [`UncommittedTokens::committed`].
@@ -161,7 +220,9 @@ impl CheckedExchange {
 pub struct UncommittedTokens {
     exchange: CheckedExchange,
     access: AccessRecord,
-    text: BearerText,
+    access_text: BearerText,
+    refresh: Option<RefreshRecord>,
+    refresh_text: Option<BearerText>,
     now: Timestamp,
 }
 
@@ -181,7 +242,11 @@ impl UncommittedTokens {
         RedeemCode {
             code: self.exchange.code,
             access: self.access.clone(),
-            grant_expires_at: self.access.expires_at,
+            refresh: self.refresh.clone(),
+            grant_expires_at: self
+                .refresh
+                .as_ref()
+                .map_or(self.access.expires_at, |refresh| refresh.expires_at.max(self.access.expires_at)),
             now: self.now,
         }
     }
@@ -192,11 +257,7 @@ impl UncommittedTokens {
     /// If the code was not redeemed by this request.
     pub fn committed(self, outcome: Redeemed) -> Result<TokenResponse, NotRedeemed> {
         match outcome {
-            Redeemed::First => Ok(TokenResponse {
-                access_token: self.text,
-                expires_in: self.access.expires_at.since(self.now),
-                scopes: self.access.scopes,
-            }),
+            Redeemed::First => Ok(TokenResponse::new(self.access_text, &self.access, self.refresh_text, self.now)),
             Redeemed::Replayed => Err(NotRedeemed::Refused(TokenReason::CodeReplayed)),
             Redeemed::Gone => Err(NotRedeemed::Refused(TokenReason::CodeUnknown)),
             Redeemed::Collision => Err(NotRedeemed::Collision(self.exchange)),
@@ -210,14 +271,41 @@ pub struct TokenResponse {
     access_token: BearerText,
     expires_in: Duration,
     scopes: ScopeSet,
+    refresh_token: Option<BearerText>,
 }
 
 impl TokenResponse {
+    pub(super) fn new(
+        access_token: BearerText,
+        access: &AccessRecord,
+        refresh_token: Option<BearerText>,
+        now: Timestamp,
+    ) -> Self {
+        Self { access_token, expires_in: access.expires_at.since(now), scopes: access.scopes.clone(), refresh_token }
+    }
+
+    pub(super) const fn repeated(
+        access_token: BearerText,
+        expires_in: Duration,
+        scopes: ScopeSet,
+        refresh_token: BearerText,
+    ) -> Self {
+        Self { access_token, expires_in, scopes, refresh_token: Some(refresh_token) }
+    }
+
     /// The answer's body.
     #[must_use]
     pub fn to_json(&self) -> String {
         // Tokens are base64url and scopes have neither quotes nor backslashes: nothing needs escaping.
         let (token, seconds, scope) = (self.access_token.expose(), self.expires_in.as_secs(), self.scopes.as_str());
-        format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":{seconds},"scope":"{scope}"}}"#)
+        let mut json =
+            format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":{seconds},"scope":"{scope}""#);
+        if let Some(refresh_token) = &self.refresh_token {
+            json.push_str(r#","refresh_token":""#);
+            json.push_str(refresh_token.expose());
+            json.push('"');
+        }
+        json.push('}');
+        json
     }
 }

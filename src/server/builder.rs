@@ -10,7 +10,7 @@ use crate::protocol::issuer::{InvalidIssuer, Issuer};
 use crate::protocol::metadata::{self, EndpointUrls};
 use crate::protocol::policy::{Lifetimes, Policy};
 use crate::protocol::resource::{InvalidResource, Resource as KnownResource, ResourceRegistry, ResourceUri};
-use crate::protocol::scope::{ScopeCatalogue, ScopeEntry, ScopeSet};
+use crate::protocol::scope::{OFFLINE_ACCESS, ScopeCatalogue, ScopeEntry, ScopeSet};
 use crate::protocol::seal::Keys;
 use crate::storage::{AnyStorage, Durability, Storage};
 
@@ -338,6 +338,11 @@ fn catalogue(entries: Vec<ScopeEntry>) -> Result<ScopeCatalogue, InvalidConfigur
         let name = entry.name.clone();
         catalogue.add(entry).map_err(|_| InvalidConfiguration::Scope(name))?;
     }
+    if !catalogue.names().contains(OFFLINE_ACCESS) {
+        let description = "Stay connected until you take the access back".to_owned();
+        let entry = ScopeEntry { name: OFFLINE_ACCESS.to_owned(), description, reserved: false };
+        catalogue.add(entry).map_err(|_| InvalidConfiguration::Scope(OFFLINE_ACCESS.to_owned()))?;
+    }
     Ok(catalogue)
 }
 
@@ -396,6 +401,7 @@ impl Paths {
             authorize: format!("{base}/authorize"),
             consent: format!("{base}/consent"),
             token: format!("{base}/token"),
+            revoke: format!("{base}/revoke"),
             register: format!("{base}/register"),
             // RFC 8414 §3: the well-known string goes between the host and the issuer's path
             server_metadata: format!("/.well-known/oauth-authorization-server{}", issuer.path()),
@@ -409,6 +415,7 @@ impl Documents {
         let endpoints = EndpointUrls {
             authorization: url(&paths.authorize),
             token: url(&paths.token),
+            revocation: url(&paths.revoke),
             registration: (registration != Registration::Off).then(|| url(&paths.register)),
         };
         // Resources of other origins publish their own documents.

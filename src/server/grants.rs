@@ -5,7 +5,7 @@ use crate::protocol::grant::Subject;
 use crate::protocol::scope::{ScopeEntry, ScopeSet};
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
-use crate::storage::{RevokeGrant, Revoked, Storage as _, StorageError};
+use crate::storage::{Owner, RevokeGrant, Revoked, Storage as _, StorageError};
 
 /// An app that a user has connected: one grant.
 #[derive(Debug, Clone)]
@@ -56,7 +56,7 @@ impl Server {
     /// # Errors
     /// If the store cannot answer; the grant may then still be valid.
     pub async fn revoke_grant(&self, subject: &Subject, grant: OrderedId) -> Result<bool, StorageError> {
-        let op = RevokeGrant { grant, subject: subject.clone(), now: self.now() };
+        let op = RevokeGrant { grant, owner: Owner::User(subject.clone()), now: self.now() };
         match self.0.storage.revoke_grant(op).await? {
             Revoked::Now => {
                 tracing::info!(%grant, "grant revoked by its user");

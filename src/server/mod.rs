@@ -6,6 +6,7 @@ mod builder;
 mod decide;
 mod grants;
 mod register;
+mod revoke;
 mod token;
 mod views;
 
@@ -52,6 +53,7 @@ pub(crate) struct Paths {
     pub(crate) authorize: String,
     pub(crate) consent: String,
     pub(crate) token: String,
+    pub(crate) revoke: String,
     pub(crate) register: String,
     pub(crate) server_metadata: String,
 }

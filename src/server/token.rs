@@ -1,54 +1,62 @@
 //! The token endpoint.
 
+use std::sync::Arc;
+
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use super::{MINT_TRIES, Server};
+use crate::host::Host as _;
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::client_auth::{ClientAuthError, Presented};
 use crate::protocol::error::TokenReason;
+use crate::protocol::grant::Holder;
 use crate::protocol::params::Parameters;
+use crate::protocol::refresh::{
+    CheckedAccess, CheckedRefresh, NotIssued, NotRotated, RefreshRequest, RefreshSeed, Repeated,
+};
 use crate::protocol::secret::BearerSeed;
-use crate::protocol::token::{self, CheckedExchange, CodeExchange, NotRedeemed, TokenResponse};
-use crate::protocol::{client_auth, error};
+use crate::protocol::token::{self, CheckedExchange, CodeExchange, ExchangeSeed, NotRedeemed, TokenResponse};
 use crate::storage::Storage as _;
 
 impl Server {
     /// Answers a token request: its headers and its form body.
     pub(crate) async fn token(&self, headers: &HeaderMap, body: &[u8]) -> Result<TokenResponse, ClientAuthError> {
-        let known: Vec<&'static str> = [token::PARAMETERS.as_slice(), &client_auth::PARAMETERS].concat();
-        let parameters = Parameters::parse(body, &known);
-        let authorization = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
-        let presented = Presented::read(authorization, &parameters).inspect_err(|error| refused(None, error.reason))?;
-        let answer = self.authenticated(&presented, &parameters).await;
-        answer.inspect_err(|error| refused(Some(&presented), error.reason))
-    }
-
-    async fn authenticated(
-        &self,
-        presented: &Presented,
-        parameters: &Parameters<'_>,
-    ) -> Result<TokenResponse, ClientAuthError> {
-        let plain = |reason| ClientAuthError { reason, used_basic: false };
-        let client = self.0.storage.client(presented.id()).await.map_err(|error| plain(error.into()))?;
-        presented.authenticate(client.as_deref())?;
-        let client = client.ok_or(plain(TokenReason::ClientUnknown))?;
-        let answer = match token::grant_type(parameters) {
-            Ok(GrantType::AuthorizationCode) => self.exchange_code(parameters, &client).await,
+        let parameters = Parameters::parse(body, &token::PARAMETERS);
+        let client = self.authenticate(headers, &parameters).await?;
+        let answer = match token::grant_type(&parameters) {
+            Ok(GrantType::AuthorizationCode) => self.exchange_code(&parameters, &client).await,
+            Ok(GrantType::RefreshToken) => self.refresh(&parameters, &client).await,
             Err(reason) => Err(reason),
         };
-        answer.map_err(plain)
+        answer.map_err(|reason| {
+            tracing::info!(client = %client.id, %reason, "token request refused");
+            ClientAuthError { reason, used_basic: false }
+        })
+    }
+
+    /// Finds which client sent a request.
+    pub(super) async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        parameters: &Parameters<'_>,
+    ) -> Result<Arc<Client>, ClientAuthError> {
+        let authorization = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+        let presented = Presented::read(authorization, parameters)
+            .inspect_err(|error| tracing::info!(reason = %error.reason, "no client was authenticated"))?;
+        let plain = |reason| ClientAuthError { reason, used_basic: false };
+        let client = self.0.storage.client(presented.id()).await.map_err(|error| plain(error.into()))?;
+        presented.authenticate(client.as_deref()).inspect_err(
+            |error| tracing::info!(client = %presented.id(), reason = %error.reason, "no client was authenticated"),
+        )?;
+        client.ok_or(plain(TokenReason::ClientUnknown))
     }
 
     async fn exchange_code(&self, parameters: &Parameters<'_>, client: &Client) -> Result<TokenResponse, TokenReason> {
         let exchange = CodeExchange::read(parameters, client)?;
         let stored = self.0.storage.code(exchange.code()).await?;
-        let checked = exchange.check(stored, &self.0.policy, self.now())?;
-        self.redeem(checked).await
-    }
-
-    async fn redeem(&self, mut checked: CheckedExchange) -> Result<TokenResponse, TokenReason> {
+        let mut checked: CheckedExchange = exchange.check(stored, &self.0.policy, self.now())?;
         for _ in 0..MINT_TRIES {
-            let seed = BearerSeed::from_random(&self.random()?);
+            let seed = ExchangeSeed::from_random(&self.random()?);
             let minted = checked.mint(&seed, self.now(), &self.0.policy);
             let outcome = self.0.storage.redeem_code(minted.op()).await?;
             checked = match minted.committed(outcome) {
@@ -57,15 +65,68 @@ impl Server {
                 Err(NotRedeemed::Collision(checked)) => checked,
             };
         }
-        tracing::error!("no free id was found: is the source of randomness broken?");
-        Err(TokenReason::ServerError)
+        Err(no_free_id())
+    }
+
+    async fn refresh(&self, parameters: &Parameters<'_>, client: &Client) -> Result<TokenResponse, TokenReason> {
+        let request = RefreshRequest::read(parameters, client)?;
+        let stored = self.0.storage.refresh_token(request.token()).await?;
+        let checked = request.check(stored, &self.0.policy, self.now())?;
+        self.ask_host(&checked.grant().holder).await?;
+        match checked.repeated(self.now()) {
+            Some(repeated) => self.repeat(checked, repeated).await,
+            None => self.rotate(checked).await,
+        }
+    }
+
+    async fn rotate(&self, mut checked: CheckedRefresh) -> Result<TokenResponse, TokenReason> {
+        for _ in 0..MINT_TRIES {
+            let seed = RefreshSeed::from_random(&self.random()?);
+            let minted = checked.mint(&seed, self.now(), &self.0.policy).ok_or(TokenReason::ServerError)?;
+            let outcome = self.0.storage.rotate_refresh(minted.op()).await?;
+            checked = match minted.committed(outcome) {
+                Ok(response) => return Ok(response),
+                Err(NotRotated::Refused(reason)) => return Err(reason),
+                Err(NotRotated::Repeated(checked, repeated)) => return self.repeat(*checked, repeated).await,
+                Err(NotRotated::Collision(checked)) => *checked,
+            };
+        }
+        Err(no_free_id())
+    }
+
+    /// Gives the earlier answer again, or, if something else is asked for now, a token for that.
+    async fn repeat(&self, asked: CheckedRefresh, repeated: Repeated) -> Result<TokenResponse, TokenReason> {
+        let mut checked: CheckedAccess = match repeated.answer(asked, self.now()) {
+            Ok(response) => return Ok(response),
+            Err(checked) => *checked,
+        };
+        for _ in 0..MINT_TRIES {
+            let seed = BearerSeed::from_random(&self.random()?);
+            let minted = checked.mint(&seed, self.now(), &self.0.policy);
+            let outcome = self.0.storage.issue_access(minted.op()).await?;
+            checked = match minted.committed(outcome) {
+                Ok(response) => return Ok(response),
+                Err(NotIssued::Refused(reason)) => return Err(reason),
+                Err(NotIssued::Collision(checked)) => *checked,
+            };
+        }
+        Err(no_free_id())
+    }
+
+    async fn ask_host(&self, holder: &Holder) -> Result<(), TokenReason> {
+        let Holder::User(subject) = holder else { return Ok(()) };
+        match self.0.host.is_allowed(subject).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(TokenReason::UserNotAllowed),
+            Err(error) => {
+                tracing::error!(%error, "the host could not answer");
+                Err(TokenReason::ServerError)
+            }
+        }
     }
 }
 
-/// Tells the log why. The client's id is no secret.
-fn refused(presented: Option<&Presented>, reason: error::TokenReason) {
-    match presented {
-        Some(presented) => tracing::info!(client = %presented.id(), %reason, "token request refused"),
-        None => tracing::info!(%reason, "token request refused"),
-    }
+fn no_free_id() -> TokenReason {
+    tracing::error!("no free id was found: is the source of randomness broken?");
+    TokenReason::ServerError
 }

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{
-    Decide, Decided, Durability, Inserted, RedeemCode, Redeemed, RevokeGrant, Revoked, Storage, StorageError,
-    StoredAccess, StoredCode, StoredGrant,
+    Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
+    Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
@@ -21,6 +21,7 @@ trait DynStorage: Send + Sync + 'static {
     fn client_dyn<'a>(&'a self, id: &'a ClientId) -> Boxed<'a, Option<Arc<Client>>>;
     fn code_dyn(&self, id: OrderedId) -> Boxed<'_, Option<StoredCode>>;
     fn access_token_dyn(&self, id: OrderedId) -> Boxed<'_, Option<StoredAccess>>;
+    fn refresh_token_dyn(&self, id: OrderedId) -> Boxed<'_, Option<StoredRefresh>>;
     fn grants_dyn<'a>(
         &'a self,
         subject: &'a Subject,
@@ -31,6 +32,9 @@ trait DynStorage: Send + Sync + 'static {
     fn insert_client_dyn(&self, client: Arc<Client>) -> Boxed<'_, Inserted>;
     fn decide_dyn(&self, op: Decide) -> Boxed<'_, Decided>;
     fn redeem_code_dyn(&self, op: RedeemCode) -> Boxed<'_, Redeemed>;
+    fn rotate_refresh_dyn(&self, op: RotateRefresh) -> Boxed<'_, Rotated>;
+    fn issue_access_dyn(&self, op: IssueAccess) -> Boxed<'_, Issued>;
+    fn revoke_access_dyn(&self, op: RevokeAccess) -> Boxed<'_, Revoked>;
     fn revoke_grant_dyn(&self, op: RevokeGrant) -> Boxed<'_, Revoked>;
     fn purge_dyn(&self, now: Timestamp, limit: u32) -> Boxed<'_, u32>;
 }
@@ -65,6 +69,18 @@ impl<S: Storage> DynStorage for S {
     }
     fn redeem_code_dyn(&self, op: RedeemCode) -> Boxed<'_, Redeemed> {
         Box::pin(self.redeem_code(op))
+    }
+    fn refresh_token_dyn(&self, id: OrderedId) -> Boxed<'_, Option<StoredRefresh>> {
+        Box::pin(self.refresh_token(id))
+    }
+    fn rotate_refresh_dyn(&self, op: RotateRefresh) -> Boxed<'_, Rotated> {
+        Box::pin(self.rotate_refresh(op))
+    }
+    fn issue_access_dyn(&self, op: IssueAccess) -> Boxed<'_, Issued> {
+        Box::pin(self.issue_access(op))
+    }
+    fn revoke_access_dyn(&self, op: RevokeAccess) -> Boxed<'_, Revoked> {
+        Box::pin(self.revoke_access(op))
     }
     fn revoke_grant_dyn(&self, op: RevokeGrant) -> Boxed<'_, Revoked> {
         Box::pin(self.revoke_grant(op))
@@ -123,6 +139,18 @@ impl Storage for AnyStorage {
     }
     async fn redeem_code(&self, op: RedeemCode) -> Result<Redeemed, StorageError> {
         self.0.redeem_code_dyn(op).await
+    }
+    async fn refresh_token(&self, id: OrderedId) -> Result<Option<StoredRefresh>, StorageError> {
+        self.0.refresh_token_dyn(id).await
+    }
+    async fn rotate_refresh(&self, op: RotateRefresh) -> Result<Rotated, StorageError> {
+        self.0.rotate_refresh_dyn(op).await
+    }
+    async fn issue_access(&self, op: IssueAccess) -> Result<Issued, StorageError> {
+        self.0.issue_access_dyn(op).await
+    }
+    async fn revoke_access(&self, op: RevokeAccess) -> Result<Revoked, StorageError> {
+        self.0.revoke_access_dyn(op).await
     }
     async fn revoke_grant(&self, op: RevokeGrant) -> Result<Revoked, StorageError> {
         self.0.revoke_grant_dyn(op).await

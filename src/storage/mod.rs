@@ -18,8 +18,8 @@ pub mod testkit;
 use std::sync::Arc;
 
 pub use crate::protocol::commit::{
-    Approval, Decide, Decided, Inserted, RedeemCode, Redeemed, RevokeGrant, Revoked, StoredAccess, StoredCode,
-    StoredGrant,
+    Approval, Decide, Decided, Inserted, IssueAccess, Issued, Owner, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
+    Revoked, RotateRefresh, Rotated, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
 };
 pub use erased::AnyStorage;
 pub use error::{StorageError, StorageErrorKind};
@@ -72,6 +72,14 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// If the store cannot answer.
     fn access_token(&self, id: OrderedId) -> impl Future<Output = Result<Option<StoredAccess>, StorageError>> + Send;
+
+    /// The refresh token of that id, ended and rotated ones included, with its grant.
+    ///
+    /// *Join*: as for access tokens.
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn refresh_token(&self, id: OrderedId) -> impl Future<Output = Result<Option<StoredRefresh>, StorageError>> + Send;
 
     /// The live grants of a user, newest first: neither revoked nor ended by `now`. At most `limit`
     /// of them, with ids below `before` if that is given, so that the last id of a page asks for the
@@ -133,6 +141,7 @@ pub trait Storage: Send + Sync + 'static {
     /// UPDATE code SET redeemed = true WHERE id = $code AND NOT redeemed AND expires_at > $now;
     ///   -- no row: if the code is redeemed, UPDATE grants SET revoked = true, COMMIT, Replayed; else Gone
     /// INSERT INTO access_token (…) VALUES (…);                               -- taken id: ROLLBACK, Collision
+    /// INSERT INTO refresh_token (…) VALUES (…);                              -- if there is one; the same
     /// UPDATE grants SET expires_at = $grant_expires_at WHERE id = $grant;
     /// COMMIT;
     /// ```
@@ -141,14 +150,68 @@ pub trait Storage: Send + Sync + 'static {
     /// If the store cannot answer.
     fn redeem_code(&self, op: RedeemCode) -> impl Future<Output = Result<Redeemed, StorageError>> + Send;
 
-    /// Revokes one grant of a user: from then on no look-up returns anything of it as valid.
+    /// Uses a refresh token: it is rotated, or the answer of its first use is found, or it was reused.
+    ///
+    /// *Invariant*: one successor. Whoever comes again before `grace_until`, and before the successor was
+    /// used itself, learns of the first use; whoever comes later ends the grant. The first use of a
+    /// successor removes the sealed answer of its predecessor. *If it is broken*: a stolen token is worth
+    /// a second family of tokens, or a lost answer logs its user out. *Safe failure*: `Gone`; `Reused`
+    /// falsely logs one installation out; `First` twice is a vulnerability.
+    ///
+    /// ```sql
+    /// BEGIN;
+    /// SELECT … FROM grants WHERE id = $grant FOR UPDATE;                      -- revoked or absent: Gone
+    /// SELECT … FROM refresh_token WHERE id = $refresh;                        -- absent or ended: Gone
+    ///   -- rotated, answer kept and $now < grace_until: Repeated
+    ///   -- rotated otherwise: UPDATE grants SET revoked = true, COMMIT, Reused
+    /// INSERT INTO refresh_token (…, predecessor) VALUES (…, $refresh);        -- taken id: ROLLBACK, Collision
+    /// INSERT INTO access_token (…) VALUES (…);                                -- the same
+    /// UPDATE refresh_token SET successor = …, answer = …, grace_until = … WHERE id = $refresh;
+    /// UPDATE refresh_token SET answer = NULL WHERE id = (the predecessor of $refresh);
+    /// UPDATE grants SET expires_at = $grant_expires_at WHERE id = $grant;
+    /// COMMIT;
+    /// ```
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn rotate_refresh(&self, op: RotateRefresh) -> impl Future<Output = Result<Rotated, StorageError>> + Send;
+
+    /// Adds an access token to a grant that is live.
+    ///
+    /// *Invariant*: nothing is added to a grant that was revoked or has ended. *If it is broken*: a refresh
+    /// that races a revocation brings the grant back to life. *Safe failure*: `Gone`.
+    ///
+    /// ```sql
+    /// BEGIN;
+    /// SELECT … FROM grants WHERE id = $grant FOR UPDATE;                      -- revoked, ended or absent: Gone
+    /// INSERT INTO access_token (…) VALUES (…);                                -- taken id: ROLLBACK, Collision
+    /// COMMIT;
+    /// ```
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn issue_access(&self, op: IssueAccess) -> impl Future<Output = Result<Issued, StorageError>> + Send;
+
+    /// Revokes one access token and nothing else; from then on no look-up finds it.
+    ///
+    /// *Invariant* and *safe failure*: as for a grant.
+    ///
+    /// ```sql
+    /// DELETE FROM access_token WHERE id = $1
+    /// ```
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn revoke_access(&self, op: RevokeAccess) -> impl Future<Output = Result<Revoked, StorageError>> + Send;
+
+    /// Revokes one grant of its owner: from then on no look-up returns anything of it as valid.
     ///
     /// *Invariant*: a revoked grant stays revoked, and an operation that races this one either comes
     /// first or fails. *If it is broken*: access that a user took away lives on. *Safe failure*: an
     /// error, never `Ok` before it holds.
     ///
     /// ```sql
-    /// UPDATE grants SET revoked = true WHERE id = $1 AND subject = $2
+    /// UPDATE grants SET revoked = true WHERE id = $1 AND (subject = $2 or client = $2, as the owner is)
     /// ```
     ///
     /// # Errors

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Decide, Decided, Durability, Inserted, RedeemCode, Redeemed, RevokeGrant, Revoked, Storage, StorageError,
-    StoredAccess, StoredCode, StoredGrant,
+    Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
+    Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
@@ -25,6 +25,9 @@ impl<S: Storage> Storage for Arc<S> {
     async fn access_token(&self, id: OrderedId) -> Result<Option<StoredAccess>, StorageError> {
         S::access_token(self, id).await
     }
+    async fn refresh_token(&self, id: OrderedId) -> Result<Option<StoredRefresh>, StorageError> {
+        S::refresh_token(self, id).await
+    }
     async fn grants(
         &self,
         subject: &Subject,
@@ -42,6 +45,15 @@ impl<S: Storage> Storage for Arc<S> {
     }
     async fn redeem_code(&self, op: RedeemCode) -> Result<Redeemed, StorageError> {
         S::redeem_code(self, op).await
+    }
+    async fn rotate_refresh(&self, op: RotateRefresh) -> Result<Rotated, StorageError> {
+        S::rotate_refresh(self, op).await
+    }
+    async fn issue_access(&self, op: IssueAccess) -> Result<Issued, StorageError> {
+        S::issue_access(self, op).await
+    }
+    async fn revoke_access(&self, op: RevokeAccess) -> Result<Revoked, StorageError> {
+        S::revoke_access(self, op).await
     }
     async fn revoke_grant(&self, op: RevokeGrant) -> Result<Revoked, StorageError> {
         S::revoke_grant(self, op).await

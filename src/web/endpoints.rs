@@ -21,6 +21,7 @@ impl Server {
             Endpoint::Authorize => self.authorize_by_get(request).await,
             Endpoint::Consent => self.consent(request, body).await,
             Endpoint::Token => self.token_by_post(request, body).await,
+            Endpoint::Revoke => self.revoke_by_post(request, body).await,
             Endpoint::Register => self.register_by_post(request, body).await,
             Endpoint::ServerMetadata => answer::document(self.documents().server.clone()),
             Endpoint::ResourceMetadata(at) => match self.documents().resources.get(*at) {
@@ -35,7 +36,7 @@ impl Server {
     pub(super) async fn too_large(&self, endpoint: &Endpoint) -> Response<Bytes> {
         match endpoint {
             Endpoint::Authorize | Endpoint::Consent => self.refusal_page(PageReason::TooLarge.into()).await,
-            Endpoint::Token => answer::error(TokenReason::TooLarge.wire(), false),
+            Endpoint::Token | Endpoint::Revoke => answer::error(TokenReason::TooLarge.wire(), false),
             Endpoint::Register => answer::error(RegistrationReason::TooLarge.wire(), false),
             Endpoint::ServerMetadata | Endpoint::ResourceMetadata(_) | Endpoint::Absent => {
                 answer::text(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large.")
@@ -105,6 +106,17 @@ impl Server {
         }
         match self.token(&request.headers, body).await {
             Ok(response) => answer::json(StatusCode::OK, response.to_json()),
+            Err(ClientAuthError { reason, used_basic }) => answer::error(reason.wire(), used_basic),
+        }
+    }
+
+    async fn revoke_by_post(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
+        if !is_form(&request.headers) {
+            return answer::error(TokenReason::NotForm.wire(), false);
+        }
+        match self.revoke(&request.headers, body).await {
+            // RFC 7009 §2.2: the same for a token that was revoked and one that never was
+            Ok(()) => answer::text(StatusCode::OK, ""),
             Err(ClientAuthError { reason, used_basic }) => answer::error(reason.wire(), used_basic),
         }
     }

@@ -13,6 +13,7 @@ pub(super) enum Endpoint {
     Authorize,
     Consent,
     Token,
+    Revoke,
     Register,
     ServerMetadata,
     /// The document at that place of the list.
@@ -53,7 +54,7 @@ impl Endpoint {
     pub(super) const fn methods(&self) -> Methods {
         match self {
             Self::Authorize => Methods::ReadAndPost,
-            Self::Consent | Self::Token | Self::Register => Methods::Post,
+            Self::Consent | Self::Token | Self::Revoke | Self::Register => Methods::Post,
             Self::ServerMetadata | Self::ResourceMetadata(_) => Methods::Read,
             Self::Absent => Methods::ReadAndPost,
         }
@@ -63,7 +64,12 @@ impl Endpoint {
     pub(super) const fn is_cross_origin(&self) -> bool {
         match self {
             Self::Authorize | Self::Consent => false,
-            Self::Token | Self::Register | Self::ServerMetadata | Self::ResourceMetadata(_) | Self::Absent => true,
+            Self::Token
+            | Self::Revoke
+            | Self::Register
+            | Self::ServerMetadata
+            | Self::ResourceMetadata(_)
+            | Self::Absent => true,
         }
     }
 }
@@ -87,6 +93,7 @@ impl Server {
             paths.authorize.clone(),
             paths.consent.clone(),
             paths.token.clone(),
+            paths.revoke.clone(),
             paths.register.clone(),
             SERVER_METADATA.to_owned(),
             RESOURCE_METADATA.to_owned(),
@@ -108,6 +115,7 @@ impl Server {
             (&paths.authorize, Endpoint::Authorize),
             (&paths.consent, Endpoint::Consent),
             (&paths.token, Endpoint::Token),
+            (&paths.revoke, Endpoint::Revoke),
             (&paths.server_metadata, Endpoint::ServerMetadata),
         ];
         if let Some((_, endpoint)) = fixed.into_iter().find(|(known, _)| **known == path) {

@@ -67,6 +67,33 @@ pub enum TokenReason {
     /// The code is another client's.
     #[error("the code was issued to another client")]
     CodeOfAnotherClient,
+    /// There is no `refresh_token`.
+    #[error("refresh_token is missing")]
+    RefreshMissing,
+    /// No such refresh token was issued, or its secret is wrong.
+    #[error("the refresh token is unknown")]
+    RefreshUnknown,
+    /// The refresh token has ended.
+    #[error("the refresh token has expired")]
+    RefreshExpired,
+    /// The refresh token was used before, too long ago to be a repetition; its grant is revoked.
+    #[error("the refresh token was used before: its grant is revoked")]
+    RefreshReused,
+    /// The refresh token is another client's.
+    #[error("the refresh token was issued to another client")]
+    RefreshOfAnotherClient,
+    /// There is no `token` to revoke.
+    #[error("token is missing")]
+    TokenMissing,
+    /// The token to revoke is another client's.
+    #[error("the token was issued to another client")]
+    TokenOfAnotherClient,
+    /// The host says that this user may not use the app any more.
+    #[error("the user is not allowed any more")]
+    UserNotAllowed,
+    /// The `scope` has characters that no scope has.
+    #[error("scope is malformed")]
+    ScopeMalformed,
     /// The grant was revoked.
     #[error("the grant was revoked")]
     GrantRevoked,
@@ -120,13 +147,18 @@ impl TokenReason {
                 wire("unauthorized_client", 400, "The client is not registered for this grant type.")
             }
             Self::CodeMissing => wire("invalid_request", 400, "code is missing."),
-            Self::CodeUnknown
-            | Self::CodeExpired
-            | Self::CodeReplayed
-            | Self::CodeOfAnotherClient
-            | Self::GrantRevoked => {
+            Self::CodeUnknown | Self::CodeExpired | Self::CodeReplayed | Self::CodeOfAnotherClient => {
                 wire("invalid_grant", 400, "The code is unknown, has expired, was used before or was revoked.")
             }
+            Self::RefreshMissing => wire("invalid_request", 400, "refresh_token is missing."),
+            Self::RefreshUnknown | Self::RefreshExpired | Self::RefreshReused | Self::RefreshOfAnotherClient => {
+                wire("invalid_grant", 400, "The refresh token is unknown, has expired, was used before or was revoked.")
+            }
+            Self::TokenMissing => wire("invalid_request", 400, "token is missing."),
+            // RFC 7009 §2.1: "the request is refused and the client is informed of the error"
+            Self::TokenOfAnotherClient => wire("invalid_grant", 400, "The token was issued to another client."),
+            Self::GrantRevoked | Self::UserNotAllowed => wire("invalid_grant", 400, "The access was taken back."),
+            Self::ScopeMalformed => wire("invalid_scope", 400, "scope has characters that are not allowed."),
             Self::RedirectUriMismatch => {
                 wire("invalid_grant", 400, "redirect_uri is not the one of the authorization request.")
             }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use self::tables::Tables;
 use super::{
-    Decide, Decided, Durability, Inserted, RedeemCode, Redeemed, RevokeGrant, Revoked, Storage, StorageError,
-    StoredAccess, StoredCode, StoredGrant,
+    Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
+    Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
@@ -54,6 +54,9 @@ impl Storage for MemoryStorage {
     async fn access_token(&self, id: OrderedId) -> Result<Option<StoredAccess>, StorageError> {
         Ok(self.0.access_token(id))
     }
+    async fn refresh_token(&self, id: OrderedId) -> Result<Option<StoredRefresh>, StorageError> {
+        Ok(self.0.refresh_token(id))
+    }
     async fn grants(
         &self,
         subject: &Subject,
@@ -71,6 +74,15 @@ impl Storage for MemoryStorage {
     }
     async fn redeem_code(&self, op: RedeemCode) -> Result<Redeemed, StorageError> {
         Ok(self.0.redeem_code(op))
+    }
+    async fn rotate_refresh(&self, op: RotateRefresh) -> Result<Rotated, StorageError> {
+        Ok(self.0.rotate_refresh(op))
+    }
+    async fn issue_access(&self, op: IssueAccess) -> Result<Issued, StorageError> {
+        Ok(self.0.issue_access(op))
+    }
+    async fn revoke_access(&self, op: RevokeAccess) -> Result<Revoked, StorageError> {
+        Ok(self.0.revoke_access(op))
     }
     async fn revoke_grant(&self, op: RevokeGrant) -> Result<Revoked, StorageError> {
         Ok(self.0.revoke_grant(&op))

@@ -114,6 +114,18 @@ impl<R: Row> Rows<R> {
         true
     }
 
+    /// Removes a row.
+    pub(super) fn remove(&mut self, key: R::Key) -> Option<R> {
+        let at = self.chunk(key)?;
+        let chunk = self.chunks.get_mut(at)?;
+        let position = chunk.position(key).ok()?;
+        let row = chunk.rows.remove(position);
+        if !chunk.refresh() {
+            self.chunks.remove(at);
+        }
+        Some(row)
+    }
+
     /// Notes that the row of that key may end at `end`, if there is such a row.
     pub(super) fn note_end(&mut self, key: R::Key, end: Timestamp) {
         if let Some(chunk) = self.chunk(key).and_then(|at| self.chunks.get_mut(at)) {
@@ -280,6 +292,9 @@ mod tests {
                     }
                 }
                 let key = random(&mut state) % 20_000;
+                if key % 5 == 0 {
+                    assert_eq!(table.remove(key).map(|row| row.1), expected.remove(&key));
+                }
                 assert_eq!(table.get(key).map(|row| row.1), expected.get(&key).copied());
                 assert_eq!(table.get_mut(key).map(|row| row.1), expected.get(&key).copied());
                 if now % 64 == 0 {

@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::ordered::Row;
-use crate::protocol::grant::{AccessRecord, CodeRecord, Grant};
+use crate::protocol::grant::{AccessRecord, CodeRecord, Grant, RefreshRecord, Rotation};
 use crate::protocol::prompt::PromptId;
 use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::{OrderedId, SecretHash};
 use crate::protocol::time::Timestamp;
-use crate::storage::{Revoked, StoredAccess, StoredCode};
+use crate::storage::{Revoked, StoredAccess, StoredCode, StoredRefresh};
 
 /// A grant and what became of it. Codes and tokens point to it, so that a look-up of one of them reads
 /// the state of the grant itself and never a copy.
@@ -73,6 +73,10 @@ pub(super) struct LiveGrant<'a> {
 impl LiveGrant<'_> {
     pub(super) fn revoke(self) {
         self.cell.revoked.store(true, Ordering::Release);
+    }
+
+    pub(super) fn ends_after(&self, now: Timestamp) -> bool {
+        *self.end > now
     }
 
     /// Moves the end; whether it is earlier than before.
@@ -200,6 +204,36 @@ impl Row for AccessRow {
     }
     fn end(&self) -> Timestamp {
         self.expires_at
+    }
+}
+
+/// A refresh token. It changes under the lock of its grant's cell only.
+pub(super) struct RefreshRow {
+    pub(super) token: RefreshRecord,
+    pub(super) rotation: Option<Rotation>,
+    /// The token that this one took the place of.
+    pub(super) predecessor: Option<OrderedId>,
+    pub(super) cell: Arc<GrantCell>,
+}
+
+impl RefreshRow {
+    pub(super) fn stored(&self) -> Option<StoredRefresh> {
+        (!self.cell.is_purged()).then(|| StoredRefresh {
+            token: self.token.clone(),
+            rotation: self.rotation.clone(),
+            grant: Arc::clone(&self.cell.grant),
+            revoked: self.cell.is_revoked(),
+        })
+    }
+}
+
+impl Row for RefreshRow {
+    type Key = OrderedId;
+    fn key(&self) -> OrderedId {
+        self.token.id
+    }
+    fn end(&self) -> Timestamp {
+        self.token.expires_at
     }
 }
 

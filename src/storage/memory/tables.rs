@@ -1,7 +1,7 @@
 //! The tables and the operations on them.
 //!
 //! Locks are taken in the order of the fields of [`Tables`], then that of a [`GrantCell`], then that of
-//! a part of `tokens`; of one table at most one part at a time. Whoever changes a grant, or adds
+//! a part of `refreshes` or `tokens`; of one table at most one part at a time. Whoever changes a grant, or adds
 //! something to it, holds the lock of its cell, and that puts exchanges and revocations in a row.
 //! Look-ups of tokens read the state of the grant without it: a token is added under the cell's lock,
 //! so one that a look-up finds was added to a grant that was live, and a revocation since then shows.
@@ -13,16 +13,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ordered::{Row, Rows, Step};
-use super::rows::{AccessRow, CodeRow, DecisionRow, GrantCell, GrantRow};
+use super::rows::{AccessRow, CodeRow, DecisionRow, GrantCell, GrantRow, RefreshRow};
 use super::shards::Sharded;
 use crate::protocol::client::{Client, ClientId};
-use crate::protocol::grant::Subject;
+use crate::protocol::grant::{AccessRecord, RefreshRecord, Rotation, Subject};
 use crate::protocol::prompt::PromptId;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
-    Approval, Decide, Decided, Inserted, RedeemCode, Redeemed, RevokeGrant, Revoked, StoredAccess, StoredCode,
-    StoredGrant,
+    Approval, Decide, Decided, Inserted, IssueAccess, Issued, Owner, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
+    Revoked, RotateRefresh, Rotated, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
 };
 
 /// How long after their end rows are left to `purge`. A code that comes again soon after its end still
@@ -38,6 +38,7 @@ pub(super) struct Tables {
     grants: Sharded<Rows<GrantRow>>,
     /// Grants by the hash of their subject; one hash may stand for several subjects.
     subjects: Sharded<BTreeMap<(u64, OrderedId), Arc<GrantCell>>>,
+    refreshes: Sharded<Rows<RefreshRow>>,
     tokens: Sharded<Rows<AccessRow>>,
 }
 
@@ -53,6 +54,10 @@ impl Tables {
 
     pub(super) fn access_token(&self, id: OrderedId) -> Option<StoredAccess> {
         self.tokens.read(id.to_bits()).get(id)?.stored()
+    }
+
+    pub(super) fn refresh_token(&self, id: OrderedId) -> Option<StoredRefresh> {
+        self.refreshes.read(id.to_bits()).get(id)?.stored()
     }
 
     pub(super) fn grants(
@@ -167,25 +172,122 @@ impl Tables {
         if row.code.expires_at <= op.now {
             return Redeemed::Gone;
         }
-        let token = AccessRow::new(op.access, Arc::clone(&cell));
-        if !self.tokens.write(token.key().to_bits()).insert(token) {
+        if !self.add_tokens(&cell, op.access, op.refresh, None) {
             return Redeemed::Collision;
         }
         row.redeemed = true;
         let ends_earlier = grant.end_at(op.grant_expires_at);
         drop(codes);
-        if ends_earlier {
-            let id = cell.grant.id;
-            self.grants.write(id.to_bits()).note_end(id, op.grant_expires_at);
-        }
+        self.note_end(&cell, ends_earlier, op.grant_expires_at);
         Redeemed::First
     }
 
+    /// Adds tokens of a grant, or, if an id is taken, none. The caller holds the lock of the cell.
+    fn add_tokens(
+        &self,
+        cell: &Arc<GrantCell>,
+        access: AccessRecord,
+        refresh: Option<RefreshRecord>,
+        predecessor: Option<OrderedId>,
+    ) -> bool {
+        let access_id = access.id;
+        if !self.tokens.write(access_id.to_bits()).insert(AccessRow::new(access, Arc::clone(cell))) {
+            return false;
+        }
+        let Some(token) = refresh else { return true };
+        let row = RefreshRow { token, rotation: None, predecessor, cell: Arc::clone(cell) };
+        let added = self.refreshes.write(row.key().to_bits()).insert(row);
+        if !added {
+            self.tokens.write(access_id.to_bits()).remove(access_id);
+        }
+        added
+    }
+
+    fn note_end(&self, cell: &GrantCell, is_earlier: bool, end: Timestamp) {
+        if is_earlier {
+            let id = cell.grant.id;
+            self.grants.write(id.to_bits()).note_end(id, end);
+        }
+    }
+
+    pub(super) fn rotate_refresh(&self, op: RotateRefresh) -> Rotated {
+        let (presented, successor, token, now) = (op.refresh, op.successor.id, op.access.id, op.now);
+        let outcome = self.rotate_now(op);
+        self.sweep_some(&self.refreshes, presented.to_bits(), now);
+        self.sweep_some(&self.refreshes, successor.to_bits(), now);
+        self.sweep_some(&self.tokens, token.to_bits(), now);
+        outcome
+    }
+
+    fn rotate_now(&self, op: RotateRefresh) -> Rotated {
+        let presented = op.refresh;
+        let found = self.refreshes.read(presented.to_bits()).get(presented).map(|row| Arc::clone(&row.cell));
+        let Some(cell) = found else { return Rotated::Gone };
+        let Some(grant) = cell.lock_live() else { return Rotated::Gone };
+        // Nobody changes the grant's rows while its cell is locked.
+        let (rotation, predecessor) = match self.refreshes.read(presented.to_bits()).get(presented) {
+            Some(row) if row.token.expires_at > op.now => (row.rotation.clone(), row.predecessor),
+            Some(_) | None => return Rotated::Gone,
+        };
+        if let Some(rotation) = rotation {
+            // RFC 9700 §4.14.2: reuse revokes what hangs on the grant
+            if rotation.answer.is_none() || op.now >= rotation.grace_until {
+                grant.revoke();
+                return Rotated::Reused;
+            }
+            return Rotated::Repeated(rotation);
+        }
+        let rotation = Rotation { successor: op.successor.id, answer: Some(op.answer), grace_until: op.grace_until };
+        if !self.add_tokens(&cell, op.access, Some(op.successor), Some(presented)) {
+            return Rotated::Collision;
+        }
+        if let Some(row) = self.refreshes.write(presented.to_bits()).get_mut(presented) {
+            row.rotation = Some(rotation);
+        }
+        self.forget_answer(predecessor);
+        let ends_earlier = grant.end_at(op.grant_expires_at);
+        self.note_end(&cell, ends_earlier, op.grant_expires_at);
+        Rotated::First
+    }
+
+    /// Once a successor is used, its predecessor's answer is given no more.
+    fn forget_answer(&self, predecessor: Option<OrderedId>) {
+        let Some(id) = predecessor else { return };
+        if let Some(rotation) = self.refreshes.write(id.to_bits()).get_mut(id).and_then(|row| row.rotation.as_mut()) {
+            rotation.answer = None;
+        }
+    }
+
+    pub(super) fn issue_access(&self, op: IssueAccess) -> Issued {
+        let (grant, token, now) = (op.access.grant, op.access.id, op.now);
+        let Some(cell) = self.cell(grant) else { return Issued::Gone };
+        let Some(live) = cell.lock_live().filter(|live| live.ends_after(now)) else { return Issued::Gone };
+        if !self.add_tokens(&cell, op.access, None, None) {
+            return Issued::Collision;
+        }
+        drop(live);
+        self.sweep_some(&self.tokens, token.to_bits(), now);
+        Issued::Now
+    }
+
+    pub(super) fn revoke_access(&self, op: RevokeAccess) -> Revoked {
+        match self.tokens.write(op.token.to_bits()).remove(op.token) {
+            Some(_) => Revoked::Now,
+            None => Revoked::Unknown,
+        }
+    }
+
+    fn cell(&self, grant: OrderedId) -> Option<Arc<GrantCell>> {
+        self.grants.read(grant.to_bits()).get(grant).map(|row| Arc::clone(&row.cell))
+    }
+
     pub(super) fn revoke_grant(&self, op: &RevokeGrant) -> Revoked {
-        let hash = self.hasher.hash_one(&op.subject);
-        let cell = self.subjects.read(hash).get(&(hash, op.grant)).cloned();
-        match cell {
-            Some(cell) if cell.grant.holder.subject() == Some(&op.subject) => cell.revoke(),
+        let is_theirs = |cell: &GrantCell| match &op.owner {
+            Owner::User(subject) => cell.grant.holder.subject() == Some(subject),
+            Owner::Client(client) => cell.grant.client == *client,
+        };
+        match self.cell(op.grant) {
+            Some(cell) if is_theirs(&cell) => cell.revoke(),
             _ => Revoked::Unknown,
         }
     }
@@ -196,6 +298,7 @@ impl Tables {
     pub(super) fn purge(&self, now: Timestamp, limit: u32) -> u32 {
         let mut left = limit;
         left -= purge_table(&self.tokens, now, left, |_| {});
+        left -= purge_table(&self.refreshes, now, left, |_| {});
         left -= purge_table(&self.codes, now, left, |_| {});
         left -= purge_table(&self.decisions, now, left, |_| {});
         left -= purge_table(&self.grants, now, left, |row| self.forget_subject(row));

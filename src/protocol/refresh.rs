@@ -1,0 +1,323 @@
+//! The use of a refresh token (RFC 6749 §6, OAuth 2.1 §4.3): rotated on every use, with a window in
+//! which the same answer is given again.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::client::{Client, GrantType};
+use super::commit::{IssueAccess, Issued, RotateRefresh, Rotated, StoredRefresh};
+use super::error::TokenReason;
+use super::grant::{AccessRecord, Grant, Rotation};
+use super::params::Parameters;
+use super::policy::Policy;
+use super::resource::ResourceUri;
+use super::scope::ScopeSet;
+use super::seal::{Purpose, SealSalt, open_under, seal_under};
+use super::secret::{Bearer, BearerKind, BearerSeed, BearerText, OrderedId, Secret};
+use super::time::Timestamp;
+use super::token::{TokenResponse, audience, mint_access, mint_refresh, resource};
+
+/// A refresh request by a client that was authenticated.
+#[derive(Debug)]
+pub struct RefreshRequest<'a> {
+    client: &'a Client,
+    presented: Bearer,
+    secret: Secret,
+    scopes: Option<ScopeSet>,
+    resource: Option<ResourceUri>,
+}
+
+impl<'a> RefreshRequest<'a> {
+    /// Reads the request.
+    ///
+    /// # Errors
+    /// If something is missing or malformed.
+    pub fn read(parameters: &Parameters<'_>, client: &'a Client) -> Result<Self, TokenReason> {
+        if !client.may_use(GrantType::RefreshToken) {
+            return Err(TokenReason::GrantNotAllowed);
+        }
+        let text = parameters.one("refresh_token")?.ok_or(TokenReason::RefreshMissing)?;
+        let scopes =
+            parameters.one("scope")?.map(ScopeSet::parse).transpose().map_err(|_| TokenReason::ScopeMalformed)?;
+        let (presented, secret) =
+            Bearer::parse_with_secret(BearerKind::Refresh, text).ok_or(TokenReason::RefreshUnknown)?;
+        Ok(Self { client, presented, secret, scopes, resource: resource(parameters)? })
+    }
+
+    /// The key of the token.
+    #[must_use]
+    pub const fn token(&self) -> OrderedId {
+        self.presented.id
+    }
+
+    /// Judges the request by what is stored. A token that was used before counts as stolen only if
+    /// secret and client are right: ids can be guessed, and nobody is logged out by a guess.
+    ///
+    /// # Errors
+    /// Says which rule is broken.
+    pub fn check(
+        self,
+        stored: Option<StoredRefresh>,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<CheckedRefresh, TokenReason> {
+        let stored = stored
+            .filter(|stored| stored.token.hash.matches(&self.presented.hash))
+            .ok_or(TokenReason::RefreshUnknown)?;
+        // RFC 6749 §6: "ensure that the refresh token was issued to the authenticated client"
+        if stored.grant.client != self.client.id {
+            return Err(TokenReason::RefreshOfAnotherClient);
+        }
+        if stored.revoked {
+            return Err(TokenReason::GrantRevoked);
+        }
+        if now >= stored.token.expires_at {
+            return Err(TokenReason::RefreshExpired);
+        }
+        let (resource, granted) = audience(&stored.grant, self.resource, policy)?;
+        // RFC 6749 §6: "MUST NOT include any scope not originally granted". What was not is dropped:
+        // clients add `offline_access` and whatever the metadata names.
+        let scopes = self.scopes.map_or_else(|| granted.clone(), |requested| requested.intersection(&granted));
+        if scopes.is_empty() {
+            return Err(TokenReason::ScopeEmpty);
+        }
+        let Self { presented, secret, .. } = self;
+        Ok(CheckedRefresh {
+            presented: presented.id,
+            secret,
+            grant: stored.grant,
+            resource,
+            scopes,
+            rotation: stored.rotation,
+        })
+    }
+}
+
+/// A refresh that passed every rule.
+#[derive(Debug)]
+pub struct CheckedRefresh {
+    presented: OrderedId,
+    secret: Secret,
+    grant: Arc<Grant>,
+    resource: ResourceUri,
+    scopes: ScopeSet,
+    rotation: Option<Rotation>,
+}
+
+/// The answer of a first use, as it is sealed.
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    access_token: String,
+    refresh_token: String,
+    expires_at: Timestamp,
+    scopes: ScopeSet,
+    resource: ResourceUri,
+}
+
+/// Fresh randomness for a refresh.
+#[derive(Debug)]
+pub struct RefreshSeed {
+    access: BearerSeed,
+    refresh: BearerSeed,
+    salt: SealSalt,
+}
+
+impl RefreshSeed {
+    /// Randomness that a seed takes, in bytes.
+    pub const LEN: usize = 2 * BearerSeed::LEN + 32;
+
+    /// Takes fresh random bytes.
+    #[must_use]
+    pub fn from_random(bytes: &[u8; Self::LEN]) -> Self {
+        let (mut access, mut refresh, mut salt) = ([0; BearerSeed::LEN], [0; BearerSeed::LEN], [0; 32]);
+        access.copy_from_slice(&bytes[..BearerSeed::LEN]);
+        refresh.copy_from_slice(&bytes[BearerSeed::LEN..2 * BearerSeed::LEN]);
+        salt.copy_from_slice(&bytes[2 * BearerSeed::LEN..]);
+        Self { access: BearerSeed::from_random(&access), refresh: BearerSeed::from_random(&refresh), salt }
+    }
+}
+
+impl CheckedRefresh {
+    /// The user or client whose access is refreshed, for the host to say whether they are still allowed.
+    #[must_use]
+    pub fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// The answer that was given before, if this is a repetition within its window.
+    #[must_use]
+    pub fn repeated(&self, now: Timestamp) -> Option<Repeated> {
+        self.open(self.rotation.as_ref()?, now)
+    }
+
+    /// Makes the tokens; `None` if the answer cannot be sealed.
+    #[must_use]
+    pub fn mint(self, seed: &RefreshSeed, now: Timestamp, policy: &Policy) -> Option<UncommittedRefresh> {
+        let (access_text, access) = mint_access(&self.grant, &self.resource, &self.scopes, &seed.access, now, policy);
+        let (refresh_text, successor) = mint_refresh(&self.grant, &seed.refresh, now, policy);
+        let answer = serde_json::to_vec(&Answer {
+            access_token: access_text.expose().to_owned(),
+            refresh_token: refresh_text.expose().to_owned(),
+            expires_at: access.expires_at,
+            scopes: self.scopes.clone(),
+            resource: self.resource.clone(),
+        });
+        let context = context(self.presented, successor.id);
+        let sealed = seal_under(self.secret.as_bytes(), Purpose::Successor, &context, &seed.salt, answer.ok()?)?;
+        let op = RotateRefresh {
+            refresh: self.presented,
+            grant_expires_at: successor.expires_at.max(access.expires_at),
+            successor,
+            access,
+            answer: sealed.into(),
+            grace_until: now.after(policy.lifetimes.refresh_grace),
+            now,
+        };
+        Some(UncommittedRefresh { refresh: self, op, access_text, refresh_text })
+    }
+
+    fn open(&self, rotation: &Rotation, now: Timestamp) -> Option<Repeated> {
+        let sealed = rotation.answer.as_ref().filter(|_| now < rotation.grace_until)?;
+        let context = context(self.presented, rotation.successor);
+        let plain = open_under(self.secret.as_bytes(), Purpose::Successor, &context, sealed)?;
+        serde_json::from_slice(&plain).ok().map(Repeated)
+    }
+}
+
+/// What the sealed answer belongs to: it opens nowhere else.
+fn context(presented: OrderedId, successor: OrderedId) -> [u8; 16] {
+    let mut context = [0; 16];
+    context[..8].copy_from_slice(&presented.to_bits().to_be_bytes());
+    context[8..].copy_from_slice(&successor.to_bits().to_be_bytes());
+    context
+}
+
+/// A first use that the store has not seen yet.
+#[derive(Debug)]
+pub struct UncommittedRefresh {
+    refresh: CheckedRefresh,
+    op: RotateRefresh,
+    access_text: BearerText,
+    refresh_text: BearerText,
+}
+
+/// Why a refresh did not rotate the token.
+#[derive(Debug)]
+pub enum NotRotated {
+    /// An id is taken: mint again with fresh randomness.
+    Collision(Box<CheckedRefresh>),
+    /// Another request was first, and its answer is to be given.
+    Repeated(Box<CheckedRefresh>, Repeated),
+    /// The token cannot be used.
+    Refused(TokenReason),
+}
+
+impl UncommittedRefresh {
+    /// What the store has to do, as one.
+    #[must_use]
+    pub fn op(&self) -> RotateRefresh {
+        self.op.clone()
+    }
+
+    /// The answer, now that the store has spoken.
+    ///
+    /// # Errors
+    /// If this was not the first use.
+    pub fn committed(self, outcome: Rotated) -> Result<TokenResponse, NotRotated> {
+        match outcome {
+            Rotated::First => {
+                Ok(TokenResponse::new(self.access_text, &self.op.access, Some(self.refresh_text), self.op.now))
+            }
+            Rotated::Repeated(rotation) => match self.refresh.open(&rotation, self.op.now) {
+                Some(repeated) => Err(NotRotated::Repeated(Box::new(self.refresh), repeated)),
+                None => Err(NotRotated::Refused(TokenReason::RefreshUnknown)),
+            },
+            Rotated::Reused => Err(NotRotated::Refused(TokenReason::RefreshReused)),
+            Rotated::Gone => Err(NotRotated::Refused(TokenReason::RefreshUnknown)),
+            Rotated::Collision => Err(NotRotated::Collision(Box::new(self.refresh))),
+        }
+    }
+}
+
+/// The answer of an earlier use.
+pub struct Repeated(Answer);
+
+impl std::fmt::Debug for Repeated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Repeated(..)")
+    }
+}
+
+impl Repeated {
+    /// The same answer if the same was asked for; `expires_in` is told anew.
+    ///
+    /// # Errors
+    /// If something else was asked for: a token for that is to be issued beside the same refresh token.
+    pub fn answer(self, asked: CheckedRefresh, now: Timestamp) -> Result<TokenResponse, Box<CheckedAccess>> {
+        let Answer { access_token, refresh_token, expires_at, scopes, resource } = self.0;
+        let refresh_token = BearerText::from_sealed(refresh_token);
+        if scopes == asked.scopes && resource == asked.resource {
+            let access_token = BearerText::from_sealed(access_token);
+            return Ok(TokenResponse::repeated(access_token, expires_at.since(now), scopes, refresh_token));
+        }
+        let CheckedRefresh { grant, resource, scopes, .. } = asked;
+        Err(Box::new(CheckedAccess { grant, resource, scopes, refresh_token }))
+    }
+}
+
+/// Another access token beside a refresh token that was rotated before.
+#[derive(Debug)]
+pub struct CheckedAccess {
+    grant: Arc<Grant>,
+    resource: ResourceUri,
+    scopes: ScopeSet,
+    refresh_token: BearerText,
+}
+
+impl CheckedAccess {
+    /// Makes the token.
+    #[must_use]
+    pub fn mint(self, seed: &BearerSeed, now: Timestamp, policy: &Policy) -> UncommittedAccess {
+        let (text, access) = mint_access(&self.grant, &self.resource, &self.scopes, seed, now, policy);
+        UncommittedAccess { checked: self, access, text, now }
+    }
+}
+
+/// An access token that the store has not seen yet.
+#[derive(Debug)]
+pub struct UncommittedAccess {
+    checked: CheckedAccess,
+    access: AccessRecord,
+    text: BearerText,
+    now: Timestamp,
+}
+
+/// Why an access token was not issued.
+#[derive(Debug)]
+pub enum NotIssued {
+    /// An id is taken: mint again with fresh randomness.
+    Collision(Box<CheckedAccess>),
+    /// The grant is over.
+    Refused(TokenReason),
+}
+
+impl UncommittedAccess {
+    /// What the store has to do, as one.
+    #[must_use]
+    pub fn op(&self) -> IssueAccess {
+        IssueAccess { access: self.access.clone(), now: self.now }
+    }
+
+    /// The answer, now that the store has spoken.
+    ///
+    /// # Errors
+    /// If the token was not issued.
+    pub fn committed(self, outcome: Issued) -> Result<TokenResponse, NotIssued> {
+        match outcome {
+            Issued::Now => Ok(TokenResponse::new(self.text, &self.access, Some(self.checked.refresh_token), self.now)),
+            Issued::Gone => Err(NotIssued::Refused(TokenReason::GrantRevoked)),
+            Issued::Collision => Err(NotIssued::Collision(Box::new(self.checked))),
+        }
+    }
+}
