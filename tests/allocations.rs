@@ -2,6 +2,8 @@
 //!
 //! One test in a binary of its own, so that nothing else allocates meanwhile.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
+
 use std::alloc::System;
 use std::future::Future;
 use std::pin::pin;
