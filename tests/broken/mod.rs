@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use grantor::protocol::client::{Client, ClientId};
-use grantor::protocol::grant::Subject;
+use grantor::protocol::grant::{Holder, Subject};
 use grantor::protocol::secret::OrderedId;
 use grantor::protocol::time::Timestamp;
 use grantor::storage::testkit::records::{self, NOW};
@@ -105,10 +105,11 @@ impl Broken {
             _ => {}
         }
         let Some(approval) = &mut op.approval else { return Ok(()) };
-        self.owners.lock().unwrap().insert(approval.grant.id, approval.grant.subject.clone());
+        self.owners.lock().unwrap().insert(approval.grant.id, records::user_of(&approval.grant));
         match self.flaw {
             Flaw::FoldsSubjects => {
-                Arc::make_mut(&mut approval.grant).subject = self.folded(&approval.grant.subject);
+                let folded = self.folded(&records::user_of(&approval.grant));
+                Arc::make_mut(&mut approval.grant).holder = Holder::User(folded);
             }
             Flaw::CleansTexts => approval.code.redirect_uri = approval.code.redirect_uri.trim().into(),
             _ => {}
@@ -154,7 +155,7 @@ impl Broken {
             (Flaw::RedeemsTwice, Redeemed::Replayed | Redeemed::Gone) => return Ok(Redeemed::First),
             (Flaw::RevokesAllOnReplay, Redeemed::Replayed) => {
                 let Some(code) = self.inner.code(op.code).await? else { return Ok(outcome) };
-                for stored in self.inner.grants(&code.grant.subject, None, 1000, op.now).await? {
+                for stored in self.inner.grants(&records::user_of(&code.grant), None, 1000, op.now).await? {
                     let _ = self.inner.revoke_grant(records::revoke(&stored.grant, op.now)).await?;
                 }
             }
