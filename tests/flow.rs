@@ -94,7 +94,7 @@ async fn metadata_is_where_clients_look() {
     assert_eq!(server["registration_endpoint"], "https://app.example/oauth/register");
     assert_eq!(server["code_challenge_methods_supported"], serde_json::json!(["S256"]));
     assert_eq!(server["authorization_response_iss_parameter_supported"], true);
-    assert_eq!(server["scopes_supported"], serde_json::json!(["projects:read", "projects:write"]));
+    assert_eq!(server["scopes_supported"], serde_json::json!(["projects:read", "projects:write", "offline_access"]));
 
     for (path, resource) in [("/api", API), ("/mcp", support::MCP), ("", API)] {
         let document = world.get(&format!("/.well-known/oauth-protected-resource{path}")).await.json();
@@ -104,4 +104,35 @@ async fn metadata_is_where_clients_look() {
     let head = world.call(Method::HEAD, "/.well-known/oauth-authorization-server", &[]).await;
     assert_eq!((head.status(), head.body()), (StatusCode::OK, ""));
     assert_ne!(head.header("content-length"), Some("0"));
+}
+
+#[tokio::test]
+async fn access_is_refreshed_repeated_and_given_back() {
+    let world = World::new();
+    let metadata = serde_json::json!({
+        "client_name": "Helper", "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "refresh_token"],
+    });
+    let id = world.register(&metadata).await.json()["client_id"].as_str().unwrap().to_owned();
+    let client = support::Client { id, secret: None, redirect_uri: CALLBACK.to_owned() };
+    let code = world.code(&client).await;
+    let first = world.exchange(&client, &code, &[]).await.json();
+    let refresh = |token: &str| {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", client.id.as_str())];
+        let form: Vec<_> = form.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let world = world.clone();
+        async move { world.post("/oauth/token", &support::pairs(&form), &[]).await }
+    };
+
+    let second = refresh(first["refresh_token"].as_str().unwrap()).await.json();
+    assert!(world.is_live(second["access_token"].as_str().unwrap()).await, "{second}");
+    let again = refresh(first["refresh_token"].as_str().unwrap()).await.json();
+    assert_eq!((&again["access_token"], &again["refresh_token"]), (&second["access_token"], &second["refresh_token"]));
+    let third = refresh(second["refresh_token"].as_str().unwrap()).await.json();
+    assert!(world.is_live(third["access_token"].as_str().unwrap()).await, "{third}");
+
+    let form = [("token", third["refresh_token"].as_str().unwrap()), ("client_id", client.id.as_str())];
+    assert_eq!(world.post("/oauth/revoke", &form, &[]).await.status(), StatusCode::OK);
+    assert!(!world.is_live(third["access_token"].as_str().unwrap()).await);
+    refresh(third["refresh_token"].as_str().unwrap()).await.assert_error(400, "invalid_grant");
 }

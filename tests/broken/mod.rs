@@ -12,8 +12,9 @@ use grantor::protocol::secret::OrderedId;
 use grantor::protocol::time::Timestamp;
 use grantor::storage::testkit::records::{self, NOW};
 use grantor::storage::{
-    Decide, Decided, Durability, Inserted, MemoryStorage, RedeemCode, Redeemed, RevokeGrant, Revoked, Storage,
-    StorageError, StoredAccess, StoredCode, StoredGrant,
+    Decide, Decided, Durability, Inserted, IssueAccess, Issued, MemoryStorage, Owner, RedeemCode, Redeemed,
+    RevokeAccess, RevokeGrant, Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode,
+    StoredGrant, StoredRefresh,
 };
 
 /// What is wrong with a store.
@@ -217,6 +218,9 @@ impl Storage for Broken {
         Ok(stored)
     }
 
+    async fn refresh_token(&self, id: OrderedId) -> Result<Option<StoredRefresh>, StorageError> {
+        self.inner.refresh_token(id).await
+    }
     async fn grants(
         &self,
         subject: &Subject,
@@ -273,13 +277,24 @@ impl Storage for Broken {
         self.spoil_exchange(op, outcome).await
     }
 
+    async fn rotate_refresh(&self, op: RotateRefresh) -> Result<Rotated, StorageError> {
+        self.inner.rotate_refresh(op).await
+    }
+    async fn issue_access(&self, op: IssueAccess) -> Result<Issued, StorageError> {
+        self.inner.issue_access(op).await
+    }
+    async fn revoke_access(&self, op: RevokeAccess) -> Result<Revoked, StorageError> {
+        self.inner.revoke_access(op).await
+    }
     async fn revoke_grant(&self, mut op: RevokeGrant) -> Result<Revoked, StorageError> {
-        op.subject = self.folded(&op.subject);
+        if let Owner::User(subject) = &op.owner {
+            op.owner = Owner::User(self.folded(subject));
+        }
         match self.flaw {
             Flaw::IgnoresRevocations => return Ok(Revoked::Now),
             Flaw::IgnoresSubjects => {
                 let owner = self.owners.lock().unwrap().get(&op.grant).cloned();
-                op.subject = owner.unwrap_or(op.subject);
+                op.owner = owner.map_or(op.owner, Owner::User);
             }
             _ => {}
         }

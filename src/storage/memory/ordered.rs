@@ -292,7 +292,7 @@ mod tests {
                     }
                 }
                 let key = random(&mut state) % 20_000;
-                if key % 5 == 0 {
+                if key.is_multiple_of(5) {
                     assert_eq!(table.remove(key).map(|row| row.1), expected.remove(&key));
                 }
                 assert_eq!(table.get(key).map(|row| row.1), expected.get(&key).copied());

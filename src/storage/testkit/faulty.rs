@@ -7,8 +7,9 @@ use crate::protocol::grant::Subject;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
-    Decide, Decided, Durability, Inserted, RedeemCode, Redeemed, RevokeGrant, Revoked, Storage, StorageError,
-    StorageErrorKind, StoredAccess, StoredCode, StoredGrant,
+    Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
+    Revoked, RotateRefresh, Rotated, Storage, StorageError, StorageErrorKind, StoredAccess, StoredCode, StoredGrant,
+    StoredRefresh,
 };
 
 /// A method of [`Storage`].
@@ -29,6 +30,14 @@ pub enum Call {
     Decide,
     /// [`Storage::redeem_code`]
     RedeemCode,
+    /// [`Storage::refresh_token`]
+    RefreshToken,
+    /// [`Storage::rotate_refresh`]
+    RotateRefresh,
+    /// [`Storage::issue_access`]
+    IssueAccess,
+    /// [`Storage::revoke_access`]
+    RevokeAccess,
     /// [`Storage::revoke_grant`]
     RevokeGrant,
     /// [`Storage::purge`]
@@ -133,6 +142,9 @@ impl<S: Storage> Storage for Faulty<S> {
     async fn access_token(&self, id: OrderedId) -> Result<Option<StoredAccess>, StorageError> {
         self.through(Call::AccessToken, self.inner.access_token(id)).await
     }
+    async fn refresh_token(&self, id: OrderedId) -> Result<Option<StoredRefresh>, StorageError> {
+        self.through(Call::RefreshToken, self.inner.refresh_token(id)).await
+    }
     async fn grants(
         &self,
         subject: &Subject,
@@ -150,6 +162,15 @@ impl<S: Storage> Storage for Faulty<S> {
     }
     async fn redeem_code(&self, op: RedeemCode) -> Result<Redeemed, StorageError> {
         self.through(Call::RedeemCode, self.inner.redeem_code(op)).await
+    }
+    async fn rotate_refresh(&self, op: RotateRefresh) -> Result<Rotated, StorageError> {
+        self.through(Call::RotateRefresh, self.inner.rotate_refresh(op)).await
+    }
+    async fn issue_access(&self, op: IssueAccess) -> Result<Issued, StorageError> {
+        self.through(Call::IssueAccess, self.inner.issue_access(op)).await
+    }
+    async fn revoke_access(&self, op: RevokeAccess) -> Result<Revoked, StorageError> {
+        self.through(Call::RevokeAccess, self.inner.revoke_access(op)).await
     }
     async fn revoke_grant(&self, op: RevokeGrant) -> Result<Revoked, StorageError> {
         self.through(Call::RevokeGrant, self.inner.revoke_grant(op)).await

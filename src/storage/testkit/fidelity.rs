@@ -9,7 +9,7 @@ use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::{OrderedId, SecretHash};
 use crate::protocol::time::Timestamp;
-use crate::storage::{Redeemed, RevokeGrant, Revoked, Storage};
+use crate::storage::{Owner, Redeemed, RevokeGrant, Revoked, Storage};
 
 const HOSTILE: [&str; 14] = [
     "",
@@ -132,7 +132,7 @@ pub async fn users_that_look_alike_are_apart<S: Storage>(store: S) {
         assert_eq!(listed.len(), 1, "{text:?} has one grant");
         assert_eq!(listed[0].grant, mine.grant, "{text:?} has the grant of {text:?}");
         for (other, _) in grants.iter().filter(|(other, _)| other.grant.id != mine.grant.id) {
-            let op = RevokeGrant { grant: other.grant.id, subject: Subject::new(text), now: NOW };
+            let op = RevokeGrant { grant: other.grant.id, owner: Owner::User(Subject::new(text)), now: NOW };
             let outcome = scene.revoke(op).await;
             assert_eq!(outcome, Revoked::Unknown, "{text:?} revoked the grant of {}", records::user_of(&other.grant));
         }

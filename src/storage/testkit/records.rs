@@ -15,7 +15,7 @@ use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::{OrderedId, SecretHash};
 use crate::protocol::time::Timestamp;
-use crate::storage::{Approval, Decide, RedeemCode, RevokeGrant};
+use crate::storage::{Approval, Decide, Owner, RedeemCode, RevokeGrant};
 
 /// A present for tests.
 pub const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -142,6 +142,7 @@ pub fn redeem(approval: &Approval, now: Timestamp) -> RedeemCode {
             issued_at: now,
             expires_at: now.after(TOKEN_LIFETIME),
         },
+        refresh: None,
         grant_expires_at: now.after(TOKEN_LIFETIME),
         now,
     }
@@ -159,5 +160,5 @@ pub fn user_of(grant: &Grant) -> Subject {
 /// The withdrawal of a grant by its user.
 #[must_use]
 pub fn revoke(grant: &Grant, now: Timestamp) -> RevokeGrant {
-    RevokeGrant { grant: grant.id, subject: user_of(grant), now }
+    RevokeGrant { grant: grant.id, owner: Owner::User(user_of(grant)), now }
 }

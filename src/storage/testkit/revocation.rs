@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::races::{CROWD, Racer, count, race};
 use super::records::{self, NOW};
 use super::scene::Scene;
-use crate::storage::{Redeemed, RevokeGrant, Revoked, Storage};
+use crate::storage::{Owner, Redeemed, RevokeGrant, Revoked, Storage};
 
 /// Rounds of the race of a revocation against an exchange.
 const ROUNDS: usize = 1500;
@@ -19,7 +19,8 @@ pub async fn a_grant_is_revoked_by_its_user_alone<S: Storage>(store: S) {
     let (approval, token) = scene.redeemed("user", NOW).await;
     let (_, bystander) = scene.redeemed("user", NOW).await;
     for stranger in ["stranger", "User", "user ", ""] {
-        let op = RevokeGrant { subject: records::subject(stranger), ..records::revoke(&approval.grant, NOW) };
+        let op =
+            RevokeGrant { owner: Owner::User(records::subject(stranger)), ..records::revoke(&approval.grant, NOW) };
         assert_eq!(scene.revoke(op).await, Revoked::Unknown, "{stranger:?} has no such grant");
     }
     let unknown = RevokeGrant { grant: records::ordered_id(NOW), ..records::revoke(&approval.grant, NOW) };

@@ -9,8 +9,8 @@ use crate::protocol::grant::Subject;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
-    Decide, Decided, Durability, Inserted, RedeemCode, Redeemed, RevokeGrant, Revoked, Storage, StorageError,
-    StoredAccess, StoredCode, StoredGrant,
+    Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
+    Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
 };
 
 /// A store that gives way to other tasks before and after each call, as one behind a network does,
@@ -53,6 +53,9 @@ impl<S: Storage> Storage for Yielding<S> {
     async fn access_token(&self, id: OrderedId) -> Result<Option<StoredAccess>, StorageError> {
         among_others(self.0.access_token(id)).await
     }
+    async fn refresh_token(&self, id: OrderedId) -> Result<Option<StoredRefresh>, StorageError> {
+        among_others(self.0.refresh_token(id)).await
+    }
     async fn grants(
         &self,
         subject: &Subject,
@@ -70,6 +73,15 @@ impl<S: Storage> Storage for Yielding<S> {
     }
     async fn redeem_code(&self, op: RedeemCode) -> Result<Redeemed, StorageError> {
         among_others(self.0.redeem_code(op)).await
+    }
+    async fn rotate_refresh(&self, op: RotateRefresh) -> Result<Rotated, StorageError> {
+        among_others(self.0.rotate_refresh(op)).await
+    }
+    async fn issue_access(&self, op: IssueAccess) -> Result<Issued, StorageError> {
+        among_others(self.0.issue_access(op)).await
+    }
+    async fn revoke_access(&self, op: RevokeAccess) -> Result<Revoked, StorageError> {
+        among_others(self.0.revoke_access(op)).await
     }
     async fn revoke_grant(&self, op: RevokeGrant) -> Result<Revoked, StorageError> {
         among_others(self.0.revoke_grant(op)).await
