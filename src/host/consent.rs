@@ -43,6 +43,9 @@ pub struct ConsentView {
     pub user: String,
     /// What is asked for, in the order of the catalogue.
     pub scopes: Vec<ScopeView>,
+    /// What it means that the access goes on while the person is away, in the app's words; `None` if it
+    /// ends by itself.
+    pub offline: Option<String>,
     /// What the access is for; at least one.
     pub resources: Vec<ResourceView>,
     /// Where the browser goes afterwards.
@@ -92,6 +95,8 @@ pub struct ScopeView {
     pub name: String,
     /// What it allows, in the app's words.
     pub description: String,
+    /// Whether it comes on top of what the person has given this client before.
+    pub is_new: bool,
 }
 
 /// One resource that the access is for.

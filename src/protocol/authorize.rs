@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use super::client::{Client, ClientId, ClientOrigin, GrantType};
 use super::error::{AuthorizeReason, PageReason};
+use super::grant::Subject;
+use super::interaction::{self, Consent, LOGIN_AFTER, Question, Wishes};
 use super::params::Parameters;
 use super::pkce::CodeChallenge;
 use super::policy::Policy;
 use super::redirect::VerifiedRedirectUri;
 use super::resource::ResourceUri;
+use super::response::{AuthorizeResponse, ResponseMode, Target};
 use super::scope::{OFFLINE_ACCESS, ScopeSet};
+use super::time::Timestamp;
 
 /// The parameters that the authorization endpoint knows.
-pub const PARAMETERS: [&str; 11] = [
+pub const PARAMETERS: [&str; 15] = [
     "response_type",
     "client_id",
     "redirect_uri",
@@ -24,17 +28,21 @@ pub const PARAMETERS: [&str; 11] = [
     "response_mode",
     "request",
     "request_uri",
+    "prompt",
+    "max_age",
+    "login_hint",
+    LOGIN_AFTER,
 ];
 
 /// A request that passed every rule: what a user may be asked.
 #[derive(Debug)]
 pub struct ValidRequest {
     pub(super) client: Arc<Client>,
-    pub(super) redirect_uri: VerifiedRedirectUri,
-    pub(super) state: Option<String>,
+    pub(super) target: Target,
     pub(super) scopes: ScopeSet,
     pub(super) resources: Vec<ResourceUri>,
     pub(super) challenge: CodeChallenge,
+    pub(super) wishes: Wishes,
 }
 
 /// A request that is refused. The type says whether there is somebody to redirect to.
@@ -57,8 +65,7 @@ impl From<PageReason> for AuthorizeError {
 pub struct RedirectError {
     reason: AuthorizeReason,
     client: Arc<Client>,
-    redirect_uri: VerifiedRedirectUri,
-    state: Option<String>,
+    target: Target,
 }
 
 impl RedirectError {
@@ -74,12 +81,6 @@ impl RedirectError {
         &self.client
     }
 
-    /// Where the answer goes.
-    #[must_use]
-    pub const fn redirect_uri(&self) -> &VerifiedRedirectUri {
-        &self.redirect_uri
-    }
-
     /// Whether the browser may be sent there before a person has seen who asks.
     #[must_use]
     pub fn may_redirect_unseen(&self) -> bool {
@@ -93,44 +94,7 @@ impl RedirectError {
     /// The error at the client's redirect URI.
     #[must_use]
     pub fn response(&self, policy: &Policy) -> AuthorizeResponse {
-        AuthorizeResponse::error(&self.redirect_uri, self.state.as_deref(), self.reason, policy)
-    }
-}
-
-/// An answer of the authorization endpoint: where to send the browser.
-#[derive(Debug)]
-pub struct AuthorizeResponse {
-    location: String,
-}
-
-impl AuthorizeResponse {
-    /// The URL to send the browser to.
-    #[must_use]
-    pub fn location(&self) -> &str {
-        &self.location
-    }
-
-    pub(super) fn code(redirect_uri: &VerifiedRedirectUri, state: Option<&str>, code: &str, policy: &Policy) -> Self {
-        Self::new(redirect_uri, &[("code", code)], state, policy)
-    }
-
-    pub(super) fn error(
-        redirect_uri: &VerifiedRedirectUri,
-        state: Option<&str>,
-        reason: AuthorizeReason,
-        policy: &Policy,
-    ) -> Self {
-        let wire = reason.wire();
-        Self::new(redirect_uri, &[("error", wire.code), ("error_description", wire.description)], state, policy)
-    }
-
-    fn new(redirect_uri: &VerifiedRedirectUri, answer: &[(&str, &str)], state: Option<&str>, policy: &Policy) -> Self {
-        let mut parameters = answer.to_vec();
-        // RFC 6749 §4.1.2: "The exact value received from the client"
-        parameters.extend(state.map(|state| ("state", state)));
-        // RFC 9207 §2: in every authorization response, errors included
-        parameters.push(("iss", policy.issuer.as_str()));
-        Self { location: redirect_uri.with_query(&parameters) }
+        AuthorizeResponse::error(&self.target, self.reason, policy)
     }
 }
 
@@ -157,11 +121,21 @@ impl ValidRequest {
         let client = client.ok_or(PageReason::ClientUnknown)?;
         let redirect_uri = redirect_uri(parameters, &client)?;
         let state = parameters.one("state").ok().flatten().map(str::to_owned);
-        match Asked::check(parameters, &client, policy) {
-            Ok(Asked { scopes, resources, challenge }) => {
-                Ok(Self { client, redirect_uri, state, scopes, resources, challenge })
+        let (mode, is_mode) = match parameters.one("response_mode") {
+            Ok(None | Some("query")) => (ResponseMode::Query, true),
+            Ok(Some("form_post")) => (ResponseMode::FormPost, true),
+            Ok(Some(_)) | Err(_) => (ResponseMode::Query, false),
+        };
+        let target = Target { redirect_uri, state, mode };
+        let asked = match is_mode {
+            true => Asked::check(parameters, &client, policy),
+            false => Err(AuthorizeReason::ResponseModeUnsupported),
+        };
+        match asked {
+            Ok(Asked { scopes, resources, challenge, wishes }) => {
+                Ok(Self { client, target, scopes, resources, challenge, wishes })
             }
-            Err(reason) => Err(AuthorizeError::Redirect(RedirectError { reason, client, redirect_uri, state })),
+            Err(reason) => Err(AuthorizeError::Redirect(RedirectError { reason, client, target })),
         }
     }
 
@@ -186,41 +160,67 @@ impl ValidRequest {
     /// Where the answer goes.
     #[must_use]
     pub const fn redirect_uri(&self) -> &VerifiedRedirectUri {
-        &self.redirect_uri
+        &self.target.redirect_uri
     }
 
-    /// The query that makes this request again.
+    /// What the client wishes of the login and the consent page.
     #[must_use]
-    pub fn to_query(&self) -> String {
-        request_query(
-            &self.client.id,
-            self.redirect_uri.as_str(),
-            &self.scopes,
-            &self.challenge,
-            &self.resources,
-            self.state.as_deref(),
-        )
+    pub const fn wishes(&self) -> &Wishes {
+        &self.wishes
     }
-}
 
-pub(super) fn request_query(
-    client: &ClientId,
-    redirect_uri: &str,
-    scopes: &ScopeSet,
-    challenge: &CodeChallenge,
-    resources: &[ResourceUri],
-    state: Option<&str>,
-) -> String {
-    url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("response_type", "code")
-        .append_pair("client_id", client.as_str())
-        .append_pair("redirect_uri", redirect_uri)
-        .append_pair("scope", scopes.as_str())
-        .append_pair("code_challenge", &challenge.to_string())
-        .append_pair("code_challenge_method", "S256")
-        .extend_pairs(resources.iter().map(|resource| ("resource", resource.as_str())))
-        .extend_pairs(state.iter().map(|state| ("state", state)))
-        .finish()
+    /// Whether the client gets a refresh token.
+    #[must_use]
+    pub fn is_offline(&self) -> bool {
+        self.client.may_use(GrantType::RefreshToken)
+    }
+
+    /// What `subject` would have agreed to.
+    #[must_use]
+    pub fn consent_of(&self, subject: &Subject) -> Consent {
+        let mut resources = self.resources.clone();
+        resources.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        Consent {
+            subject: subject.clone(),
+            client: self.client.id.clone(),
+            redirect_uri: self.target.redirect_uri.to_registered(),
+            resources,
+            scopes: self.scopes.clone(),
+        }
+    }
+
+    /// Whether `subject` has to be asked, who has `given` consents to this client before.
+    #[must_use]
+    pub fn question(&self, subject: &Subject, given: &[Consent]) -> Question {
+        let kind = self.target.redirect_uri.kind();
+        interaction::question(&self.client, kind, &self.wishes, &self.consent_of(subject), given)
+    }
+
+    /// This request, refused.
+    #[must_use]
+    pub fn refuse(self, reason: AuthorizeReason) -> RedirectError {
+        RedirectError { reason, client: self.client, target: self.target }
+    }
+
+    /// The query that makes this request again, with the mark that a fresh login was asked for then.
+    #[must_use]
+    pub fn to_query(&self, login_after: Option<Timestamp>) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query
+            .append_pair("response_type", "code")
+            .append_pair("client_id", self.client.id.as_str())
+            .append_pair("redirect_uri", self.target.redirect_uri.as_str())
+            .append_pair("scope", self.scopes.as_str())
+            .append_pair("code_challenge", &self.challenge.to_string())
+            .append_pair("code_challenge_method", "S256")
+            .extend_pairs(self.resources.iter().map(|resource| ("resource", resource.as_str())))
+            .extend_pairs(self.target.state.iter().map(|state| ("state", state)));
+        if self.target.mode != ResponseMode::default() {
+            query.append_pair("response_mode", self.target.mode.as_str());
+        }
+        self.wishes.append_to(&mut query, login_after);
+        query.finish()
+    }
 }
 
 fn redirect_uri(parameters: &Parameters<'_>, client: &Client) -> Result<VerifiedRedirectUri, PageReason> {
@@ -238,6 +238,7 @@ struct Asked {
     scopes: ScopeSet,
     resources: Vec<ResourceUri>,
     challenge: CodeChallenge,
+    wishes: Wishes,
 }
 
 impl Asked {
@@ -258,13 +259,10 @@ impl Asked {
             Some(_) => return Err(AuthorizeReason::ResponseTypeUnsupported),
             None => return Err(AuthorizeReason::ResponseTypeMissing),
         }
-        if !matches!(parameters.one("response_mode")?, None | Some("query")) {
-            return Err(AuthorizeReason::ResponseModeUnsupported);
-        }
         let challenge = challenge(parameters)?;
         let resources = resources(parameters, policy)?;
         let scopes = scopes(parameters, client, &resources, policy)?;
-        Ok(Self { scopes, resources, challenge })
+        Ok(Self { scopes, resources, challenge, wishes: Wishes::read(parameters)? })
     }
 }
 

@@ -101,6 +101,21 @@ pub enum GrantType {
     RefreshToken,
 }
 
+/// When a client's users are asked for consent. For a client that registered itself, and for a redirect
+/// to the user's own machine or to an app, they are always asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentPolicy {
+    /// Every time.
+    #[default]
+    Ask,
+    /// Not for what they have agreed to before.
+    Remember,
+    /// Never: the client is the app's own. Whoever is signed in and follows a link to this client's
+    /// authorization request gives it access without a question.
+    Skip,
+}
+
 /// What a client says of itself (RFC 7591 §2), after it was checked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ClientMetadata {
@@ -131,6 +146,8 @@ pub struct Client {
     pub metadata: ClientMetadata,
     /// The scopes that it may ever get; for `None` all that its origin may have.
     pub scope_ceiling: Option<ScopeSet>,
+    /// When its users are asked for consent.
+    pub consent_policy: ConsentPolicy,
     /// When it was registered.
     pub created_at: Timestamp,
     /// Raised by every change, so that a decision about an older state is noticed.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::client::ClientId;
 use super::grant::{AccessRecord, CodeRecord, Grant, RefreshRecord, Rotation, Subject};
+use super::interaction::Consent;
 use super::prompt::PromptId;
 use super::secret::OrderedId;
 use super::time::Timestamp;
@@ -89,6 +90,10 @@ pub struct Approval {
     pub grant: Arc<Grant>,
     /// Its code. The grant ends with it unless it is redeemed.
     pub code: CodeRecord,
+    /// What is remembered: its scopes are added to what was remembered about the same.
+    pub consent: Consent,
+    /// Whether nobody was asked, so that all of `consent` must be remembered already.
+    pub needs_consent: bool,
 }
 
 /// What came of a decision.
@@ -104,6 +109,8 @@ pub enum Decided {
     },
     /// The client is gone or not the one that was shown; nothing was recorded.
     ClientChanged,
+    /// Nobody was asked, and what that relied on is not remembered; nothing was recorded.
+    ConsentGone,
     /// An id is taken; nothing was recorded, and the caller tries again with other ids.
     Collision,
 }

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::authorize::{AuthorizeResponse, ValidRequest, request_query};
+use super::authorize::ValidRequest;
 use super::client::{Client, ClientId};
 use super::commit::{Approval, Decide, Decided};
 use super::error::{AuthorizeReason, PageReason};
 use super::grant::{CodeRecord, Grant, Holder, Subject};
+use super::interaction::Wishes;
 use super::pkce::CodeChallenge;
 use super::policy::Policy;
 use super::resource::ResourceUri;
+use super::response::{AuthorizeResponse, ResponseMode, Target};
 use super::scope::ScopeSet;
 use super::seal::{Keys, Purpose, SealSalt};
 use super::secret::{Bearer, BearerKind, BearerSeed, BearerText, OrderedId, SecretHash};
@@ -70,6 +72,7 @@ pub struct ConsentPrompt {
     session: SecretHash,
     browser: SecretHash,
     request: ValidRequest,
+    remembered: bool,
 }
 
 /// What is sealed into the form.
@@ -84,6 +87,7 @@ struct Sealed<'a> {
     client_revision: u32,
     redirect_uri: Cow<'a, str>,
     state: Option<Cow<'a, str>>,
+    mode: ResponseMode,
     scopes: ScopeSet,
     resources: Vec<ResourceUri>,
     challenge: CodeChallenge,
@@ -108,19 +112,25 @@ impl ReturnedPrompt {
         &self.0.client
     }
 
-    /// The query that makes the request again; `None` in another browser than the one that was asked.
+    /// The query that makes the request again; `None` in another browser than the one that was asked, or
+    /// if the client is not the same any more.
     #[must_use]
-    pub fn retry_query(&self, browser: &str) -> Option<String> {
+    pub fn retry_query(&self, client: Option<Arc<Client>>, browser: &str) -> Option<String> {
+        let is_here = self.0.browser.matches(&SecretHash::of_text(browser));
+        client.filter(|_| is_here).and_then(|client| self.request(client)).map(|request| request.to_query(None))
+    }
+
+    fn request(&self, client: Arc<Client>) -> Option<ValidRequest> {
         let sealed = &self.0;
-        sealed.browser.matches(&SecretHash::of_text(browser)).then(|| {
-            request_query(
-                &sealed.client,
-                &sealed.redirect_uri,
-                &sealed.scopes,
-                &sealed.challenge,
-                &sealed.resources,
-                sealed.state.as_deref(),
-            )
+        let redirect_uri = client.verify_redirect(&sealed.redirect_uri)?;
+        let state = sealed.state.as_deref().map(str::to_owned);
+        Some(ValidRequest {
+            client,
+            target: Target { redirect_uri, state, mode: sealed.mode },
+            scopes: sealed.scopes.clone(),
+            resources: sealed.resources.clone(),
+            challenge: sealed.challenge,
+            wishes: Wishes::default(),
         })
     }
 
@@ -135,7 +145,7 @@ impl ReturnedPrompt {
         viewer: &Viewer<'_>,
         now: Timestamp,
     ) -> Result<ConsentPrompt, PageReason> {
-        let sealed = self.0;
+        let sealed = &self.0;
         // RFC 9700 §4.7.1: bound to the user agent and to the user's session
         if !sealed.browser.matches(&SecretHash::of_text(viewer.browser)) {
             return Err(PageReason::OtherBrowser);
@@ -146,24 +156,10 @@ impl ReturnedPrompt {
         if now >= sealed.expires_at {
             return Err(PageReason::PromptExpired);
         }
-        let client =
-            client.filter(|client| client.revision == sealed.client_revision).ok_or(PageReason::ClientChanged)?;
-        let redirect_uri = client.verify_redirect(&sealed.redirect_uri).ok_or(PageReason::ClientChanged)?;
-        Ok(ConsentPrompt {
-            id: sealed.id,
-            expires_at: sealed.expires_at,
-            subject: sealed.subject,
-            session: sealed.session,
-            browser: sealed.browser,
-            request: ValidRequest {
-                client,
-                redirect_uri,
-                state: sealed.state.map(Cow::into_owned),
-                scopes: sealed.scopes,
-                resources: sealed.resources,
-                challenge: sealed.challenge,
-            },
-        })
+        let client = client.filter(|client| client.revision == sealed.client_revision);
+        let request = client.and_then(|client| self.request(client)).ok_or(PageReason::ClientChanged)?;
+        let Sealed { id, expires_at, subject, session, browser, .. } = self.0;
+        Ok(ConsentPrompt { id, expires_at, subject, session, browser, request, remembered: false })
     }
 }
 
@@ -184,7 +180,15 @@ impl ConsentPrompt {
             session: SecretHash::of_text(viewer.session),
             browser: SecretHash::of_text(viewer.browser),
             request,
+            remembered: false,
         }
+    }
+
+    /// Takes the prompt for answered by what the user agreed to before, as long as the store has it.
+    #[must_use]
+    pub const fn remembered(mut self) -> Self {
+        self.remembered = true;
+        self
     }
 
     /// What is asked.
@@ -204,8 +208,9 @@ impl ConsentPrompt {
             browser: self.browser,
             client: self.request.client.id.clone(),
             client_revision: self.request.client.revision,
-            redirect_uri: self.request.redirect_uri.as_str().into(),
-            state: self.request.state.as_deref().map(Cow::Borrowed),
+            redirect_uri: self.request.target.redirect_uri.as_str().into(),
+            state: self.request.target.state.as_deref().map(Cow::Borrowed),
+            mode: self.request.target.mode,
             scopes: self.request.scopes.clone(),
             resources: self.request.resources.clone(),
             challenge: self.request.challenge,
@@ -229,11 +234,13 @@ impl ConsentPrompt {
             id: bearer.id,
             hash: bearer.hash,
             grant: grant.id,
-            redirect_uri: self.request.redirect_uri.as_str().into(),
+            redirect_uri: self.request.target.redirect_uri.as_str().into(),
             challenge: self.request.challenge,
             expires_at: now.after(policy.lifetimes.code),
         };
-        Uncommitted { prompt: self, approval: Some((Approval { grant, code }, text)), now }
+        let consent = self.request.consent_of(&self.subject);
+        let approval = Approval { grant, code, consent, needs_consent: self.remembered };
+        Uncommitted { prompt: self, approval: Some((approval, text)), now }
     }
 
     /// The user says no.
@@ -286,6 +293,8 @@ pub enum NotDecided {
     },
     /// The client was changed or removed meanwhile.
     ClientChanged,
+    /// What was remembered was taken back meanwhile: the user has to be asked.
+    ConsentGone(Box<ValidRequest>),
 }
 
 /// How long a store remembers a decided prompt beyond the prompt's own end, for clocks that differ.
@@ -312,17 +321,17 @@ impl Uncommitted {
     pub fn committed(self, outcome: Decided, policy: &Policy) -> Result<AuthorizeResponse, NotDecided> {
         match outcome {
             Decided::First => {
-                let request = &self.prompt.request;
-                let (uri, state) = (&request.redirect_uri, request.state.as_deref());
+                let target = &self.prompt.request.target;
                 Ok(match &self.approval {
-                    Some((_, code)) => AuthorizeResponse::code(uri, state, code.expose(), policy),
-                    None => AuthorizeResponse::error(uri, state, AuthorizeReason::AccessDenied, policy),
+                    Some((_, code)) => AuthorizeResponse::code(target, code.expose(), policy),
+                    None => AuthorizeResponse::error(target, AuthorizeReason::AccessDenied, policy),
                 })
             }
             Decided::AlreadyDecided { approved } => {
                 Err(NotDecided::AlreadyDecided { approved, request: Box::new(self.prompt.request) })
             }
             Decided::ClientChanged => Err(NotDecided::ClientChanged),
+            Decided::ConsentGone => Err(NotDecided::ConsentGone(Box::new(self.prompt.request))),
             Decided::Collision => Err(NotDecided::Collision(Box::new(self.prompt))),
         }
     }

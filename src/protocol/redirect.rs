@@ -198,6 +198,11 @@ impl VerifiedRedirectUri {
         &self.0
     }
 
+    /// As one that could be registered: what a registered URI admits is one itself.
+    pub(super) fn to_registered(&self) -> RedirectUri {
+        RedirectUri(Arc::clone(&self.0))
+    }
+
     /// Where it leads to.
     #[must_use]
     pub fn kind(&self) -> RedirectKind {

@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::client::{AuthMethod, Client, ClientAuthentication, ClientId, ClientMetadata, ClientOrigin, GrantType};
+use super::client::{
+    AuthMethod, Client, ClientAuthentication, ClientId, ClientMetadata, ClientOrigin, ConsentPolicy, GrantType,
+};
 use super::error::RegistrationReason;
 use super::policy::Policy;
 use super::redirect::RedirectUri;
@@ -169,6 +171,7 @@ impl Registered {
             authentication,
             metadata,
             scope_ceiling: None,
+            consent_policy: ConsentPolicy::Ask,
             created_at: now,
             revision: 0,
         });

@@ -1,15 +1,19 @@
-//! The authorization endpoint: from a client's request to a question, or to the app's login.
+//! The authorization endpoint: from a client's request to a question, to the app's login, or to an
+//! answer that needs neither.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::request::Parts;
 
+use super::decide::Committed;
 use super::{PageRefusal, Server};
 use crate::host::{ConsentUi as _, Host as _, Page, ReturnTo, SignIn, User, WayBack};
-use crate::protocol::authorize::{self, AuthorizeError, AuthorizeResponse, RedirectError, ValidRequest};
-use crate::protocol::error::PageReason;
+use crate::protocol::authorize::{self, AuthorizeError, RedirectError, ValidRequest};
+use crate::protocol::error::{AuthorizeReason, PageReason};
+use crate::protocol::interaction::{Consent, Login, Question};
 use crate::protocol::params::Parameters;
 use crate::protocol::prompt::{ConsentPrompt, PromptId, Viewer};
+use crate::protocol::response::AuthorizeResponse;
 use crate::storage::Storage as _;
 
 /// What the browser gets for an authorization request.
@@ -18,8 +22,8 @@ pub(crate) enum Authorization {
     Ask { page: Page, browser: String },
     /// The app's login page, which comes back here.
     SignIn { location: String },
-    /// The client, with an error.
-    Redirect(AuthorizeResponse),
+    /// The client, with its answer.
+    Answer(AuthorizeResponse),
 }
 
 impl Server {
@@ -27,52 +31,101 @@ impl Server {
     pub(crate) async fn authorize(&self, request: &Parts, browser: Option<&str>) -> Result<Authorization, PageRefusal> {
         let query = request.uri.query().unwrap_or_default();
         let parameters = Parameters::parse(query.as_bytes(), &authorize::PARAMETERS);
-        let client = self.0.storage.client(&authorize::client_id(&parameters)?).await?;
+        let client = self.client_by_id(&authorize::client_id(&parameters)?).await?;
         let valid = match ValidRequest::check(&parameters, client, &self.0.policy) {
             Ok(valid) => valid,
             Err(AuthorizeError::ShowPage(reason)) => return Err(reason.into()),
-            Err(AuthorizeError::Redirect(error)) => return self.refuse(&error).map(Authorization::Redirect),
+            Err(AuthorizeError::Redirect(error)) => return self.refuse(&error),
         };
-        match self.0.host.signed_in(request).await? {
-            Some(user) => self.ask(valid, &user, browser).await,
-            None => self.sign_in(request, &valid).await,
+        let user = self.0.host.signed_in(request).await?;
+        let signed_in = user.as_ref().map(|user| user.authenticated_at);
+        match (valid.wishes().login(signed_in, self.now()), user) {
+            (Ok(Login::Enough), Some(user)) => self.answer(valid, &user, browser).await,
+            (Ok(Login::Enough), None) => self.sign_in(request, &valid, false).await,
+            (Ok(Login::Needed { fresh }), _) => self.sign_in(request, &valid, fresh).await,
+            (Err(reason), _) => self.refuse(&valid.refuse(reason)),
         }
     }
 
     /// An error whose client may get it, or a page with a link if nobody has seen that client yet.
-    fn refuse(&self, error: &RedirectError) -> Result<AuthorizeResponse, PageRefusal> {
+    fn refuse(&self, error: &RedirectError) -> Result<Authorization, PageRefusal> {
         tracing::info!(client = %error.client().id, reason = %error.reason(), "authorization request refused");
         let response = error.response(&self.0.policy);
         if error.may_redirect_unseen() {
-            return Ok(response);
+            return Ok(Authorization::Answer(response));
         }
         Err(PageRefusal {
             reason: PageReason::RequestRefused(error.reason()),
-            way_back: Some(WayBack {
-                url: response.location().to_owned(),
-                target: error.redirect_uri().display_host(),
-            }),
+            way_back: Some(WayBack { url: response.location(), target: response.redirect_uri().display_host() }),
         })
     }
 
-    async fn sign_in(&self, request: &Parts, valid: &ValidRequest) -> Result<Authorization, PageRefusal> {
-        let return_to = ReturnTo::checked(&format!("{}?{}", self.0.paths.authorize, valid.to_query()));
-        let ask = SignIn { return_to, login_hint: None, fresh: false };
+    async fn sign_in(&self, request: &Parts, valid: &ValidRequest, fresh: bool) -> Result<Authorization, PageRefusal> {
+        let query = valid.to_query(fresh.then(|| self.now()));
+        let return_to = ReturnTo::checked(&format!("{}?{query}", self.0.paths.authorize));
+        let ask = SignIn { return_to, login_hint: valid.wishes().login_hint.clone(), fresh };
         let location = self.0.host.sign_in(request, ask).await?;
         Ok(Authorization::SignIn { location })
     }
 
-    async fn ask(&self, valid: ValidRequest, user: &User, browser: Option<&str>) -> Result<Authorization, PageRefusal> {
+    async fn answer(
+        &self,
+        valid: ValidRequest,
+        user: &User,
+        browser: Option<&str>,
+    ) -> Result<Authorization, PageRefusal> {
+        let given = self.0.storage.consents(&user.subject, &valid.client().id).await?;
+        match valid.question(&user.subject, &given) {
+            Question::Ask if valid.wishes().no_page => self.refuse(&valid.refuse(AuthorizeReason::ConsentRequired)),
+            Question::Ask => self.ask(valid, user, &given, browser).await,
+            Question::Skip => {
+                let prompt = self.prompt(valid, user, "")?;
+                self.answer_unasked(prompt, user, browser).await
+            }
+            Question::Remembered => {
+                let prompt = self.prompt(valid, user, "")?.remembered();
+                self.answer_unasked(prompt, user, browser).await
+            }
+        }
+    }
+
+    async fn answer_unasked(
+        &self,
+        prompt: ConsentPrompt,
+        user: &User,
+        browser: Option<&str>,
+    ) -> Result<Authorization, PageRefusal> {
+        match self.commit(prompt, true).await? {
+            Committed::Answer(response) => Ok(Authorization::Answer(response)),
+            Committed::ConsentGone(request) if request.wishes().no_page => {
+                self.refuse(&request.refuse(AuthorizeReason::ConsentRequired))
+            }
+            Committed::ConsentGone(request) => self.ask(*request, user, &[], browser).await,
+            Committed::AlreadyDecided { .. } => Err(PageReason::ServerError.into()),
+        }
+    }
+
+    fn prompt(&self, valid: ValidRequest, user: &User, browser: &str) -> Result<ConsentPrompt, PageRefusal> {
+        let now = self.now();
+        let viewer = Viewer { subject: &user.subject, session: &user.session, browser };
+        let id = PromptId::new(now, self.random()?);
+        Ok(ConsentPrompt::new(valid, &viewer, id, now.after(self.0.policy.lifetimes.prompt)))
+    }
+
+    async fn ask(
+        &self,
+        valid: ValidRequest,
+        user: &User,
+        given: &[Consent],
+        browser: Option<&str>,
+    ) -> Result<Authorization, PageRefusal> {
         let browser = match browser {
             Some(known) => known.to_owned(),
             None => URL_SAFE_NO_PAD.encode(self.random::<32>()?),
         };
-        let now = self.now();
-        let viewer = Viewer { subject: &user.subject, session: &user.session, browser: &browser };
-        let id = PromptId::new(now, self.random()?);
-        let prompt = ConsentPrompt::new(valid, &viewer, id, now.after(self.0.policy.lifetimes.prompt));
+        let prompt = self.prompt(valid, user, &browser)?;
         let sealed = prompt.seal(&self.0.keys, &self.random()?).ok_or(PageReason::ServerError)?;
-        let view = self.consent_view(prompt.request(), user, sealed);
+        let view = self.consent_view(prompt.request(), user, given, sealed);
         let page = self.0.ui.consent(&view).await?;
         Ok(Authorization::Ask { page, browser })
     }

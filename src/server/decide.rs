@@ -1,13 +1,17 @@
 //! The answer to the question: one decision, once.
 
+use std::sync::Arc;
+
 use http::request::Parts;
 
 use super::{MINT_TRIES, PageRefusal, Server};
 use crate::host::{ConsentUi as _, DecidedView, Host as _, Page, WayBack};
-use crate::protocol::authorize::{AuthorizeResponse, ValidRequest};
+use crate::protocol::authorize::ValidRequest;
+use crate::protocol::client::Client;
 use crate::protocol::error::PageReason;
 use crate::protocol::params::Parameters;
 use crate::protocol::prompt::{ApprovalSeed, ConsentPrompt, NotDecided, ReturnedPrompt, Viewer};
+use crate::protocol::response::AuthorizeResponse;
 use crate::storage::Storage as _;
 
 /// The names of what the consent form sends.
@@ -19,9 +23,19 @@ pub(crate) const DENY: &str = "deny";
 /// What the browser gets for a decision.
 pub(crate) enum Decision {
     /// The client, with a code or an error.
-    Redirect(AuthorizeResponse),
+    Answer(AuthorizeResponse),
     /// A page that says that the decision was made before.
     AlreadyDecided(Page),
+}
+
+/// What came of a decision.
+pub(super) enum Committed {
+    /// It counts.
+    Answer(AuthorizeResponse),
+    /// An earlier one counts.
+    AlreadyDecided { approved: bool, request: Box<ValidRequest> },
+    /// Nobody was asked, and now somebody has to be.
+    ConsentGone(Box<ValidRequest>),
 }
 
 impl Server {
@@ -41,25 +55,32 @@ impl Server {
         let sealed = form.one(PROMPT_FIELD).ok().flatten().ok_or(PageReason::PromptForged)?;
         let returned = ReturnedPrompt::open(&self.0.keys, sealed)?;
         let browser = browser.ok_or(PageReason::OtherBrowser)?;
-        let way_back = self.start_again(&returned, browser);
-        let prompt =
-            self.resume(request, returned, browser).await.map_err(|refusal| PageRefusal { way_back, ..refusal })?;
-        self.commit(prompt, approve).await
+        let client = self.client_by_id(returned.client()).await?;
+        let way_back = self.start_again(&returned, client.clone(), browser);
+        let prompt = self
+            .resume(request, returned, client, browser)
+            .await
+            .map_err(|refusal| PageRefusal { way_back, ..refusal })?;
+        match self.commit(prompt, approve).await? {
+            Committed::Answer(response) => Ok(Decision::Answer(response)),
+            Committed::AlreadyDecided { approved, request } => self.already_decided(approved, &request).await,
+            Committed::ConsentGone(_) => Err(PageReason::ServerError.into()),
+        }
     }
 
     async fn resume(
         &self,
         request: &Parts,
         returned: ReturnedPrompt,
+        client: Option<Arc<Client>>,
         browser: &str,
     ) -> Result<ConsentPrompt, PageRefusal> {
         let user = self.0.host.signed_in(request).await?.ok_or(PageReason::NobodySignedIn)?;
-        let client = self.0.storage.client(returned.client()).await?;
         let viewer = Viewer { subject: &user.subject, session: &user.session, browser };
         Ok(returned.resume(client, &viewer, self.now())?)
     }
 
-    async fn commit(&self, mut prompt: ConsentPrompt, approve: bool) -> Result<Decision, PageRefusal> {
+    pub(super) async fn commit(&self, mut prompt: ConsentPrompt, approve: bool) -> Result<Committed, PageRefusal> {
         let policy = &self.0.policy;
         for _ in 0..MINT_TRIES {
             let now = self.now();
@@ -71,11 +92,12 @@ impl Server {
             };
             let outcome = self.0.storage.decide(decision.op()).await?;
             prompt = match decision.committed(outcome, policy) {
-                Ok(response) => return Ok(Decision::Redirect(response)),
+                Ok(response) => return Ok(Committed::Answer(response)),
                 Err(NotDecided::Collision(prompt)) => *prompt,
                 Err(NotDecided::AlreadyDecided { approved, request }) => {
-                    return self.already_decided(approved, &request).await;
+                    return Ok(Committed::AlreadyDecided { approved, request });
                 }
+                Err(NotDecided::ConsentGone(request)) => return Ok(Committed::ConsentGone(request)),
                 Err(NotDecided::ClientChanged) => return Err(PageReason::ClientChanged.into()),
             };
         }
@@ -90,8 +112,8 @@ impl Server {
     }
 
     /// The start of the same request, for the person and browser that it was made in.
-    fn start_again(&self, returned: &ReturnedPrompt, browser: &str) -> Option<WayBack> {
-        let query = returned.retry_query(browser)?;
+    fn start_again(&self, returned: &ReturnedPrompt, client: Option<Arc<Client>>, browser: &str) -> Option<WayBack> {
+        let query = returned.retry_query(client, browser)?;
         Some(WayBack { url: format!("{}?{query}", self.0.paths.authorize), target: self.0.app.name.clone() })
     }
 }

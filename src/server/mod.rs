@@ -22,12 +22,13 @@ pub use grants::ConnectedApp;
 
 use crate::guard::ResourceGuard;
 use crate::host::{AnyConsentUi, AnyHost, AppView, Clock, Entropy, EntropyError, HostError, WayBack};
+use crate::protocol::client::{Client, ClientId};
 use crate::protocol::error::PageReason;
 use crate::protocol::policy::Policy;
 use crate::protocol::resource::ResourceUri;
 use crate::protocol::seal::Keys;
 use crate::protocol::time::Timestamp;
-use crate::storage::{AnyStorage, StorageError, StorageErrorKind};
+use crate::storage::{AnyStorage, Storage as _, StorageError, StorageErrorKind};
 
 /// The authorization server. Cheap to clone; all clones are the same server.
 #[derive(Clone)]
@@ -114,7 +115,6 @@ impl Server {
     /// # Errors
     /// If the store cannot answer.
     pub async fn purge(&self, limit: u32) -> Result<u32, StorageError> {
-        use crate::storage::Storage as _;
         self.0.storage.purge(self.now(), limit).await
     }
 
@@ -132,6 +132,10 @@ impl Server {
 
     pub(crate) fn registration(&self) -> Registration {
         self.0.registration
+    }
+
+    async fn client_by_id(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
+        self.0.storage.client(id).await
     }
 
     fn now(&self) -> Timestamp {

@@ -44,7 +44,7 @@ impl Server {
         let presented = Presented::read(authorization, parameters)
             .inspect_err(|error| tracing::info!(reason = %error.reason, "no client was authenticated"))?;
         let plain = |reason| ClientAuthError { reason, used_basic: false };
-        let client = self.0.storage.client(presented.id()).await.map_err(|error| plain(error.into()))?;
+        let client = self.client_by_id(presented.id()).await.map_err(|error| plain(error.into()))?;
         presented.authenticate(client.as_deref()).inspect_err(
             |error| tracing::info!(client = %presented.id(), reason = %error.reason, "no client was authenticated"),
         )?;

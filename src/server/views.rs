@@ -7,19 +7,36 @@ use crate::host::{
 };
 use crate::protocol::authorize::ValidRequest;
 use crate::protocol::client::{Client, ClientOrigin};
+use crate::protocol::interaction::Consent;
+use crate::protocol::scope::{OFFLINE_ACCESS, ScopeSet};
 
 impl Server {
-    pub(super) fn consent_view(&self, request: &ValidRequest, user: &User, sealed: String) -> ConsentView {
+    pub(super) fn consent_view(
+        &self,
+        request: &ValidRequest,
+        user: &User,
+        given: &[Consent],
+        sealed: String,
+    ) -> ConsentView {
         let policy = &self.0.policy;
-        let scopes = policy.scopes.describe(request.scopes());
+        let asked = request.scopes().without(OFFLINE_ACCESS);
+        let known = given.iter().fold(ScopeSet::empty(), |known, consent| known.union(&consent.scopes));
+        let offline = policy.scopes.entries().iter().find(|entry| entry.name == OFFLINE_ACCESS);
         let resources = request.resources().iter().filter_map(|uri| policy.resources.get(uri));
         ConsentView {
             client: self.client_view(request.client()),
             app: self.0.app.clone(),
             user: user.label.clone(),
-            scopes: scopes
-                .map(|entry| ScopeView { name: entry.name.clone(), description: entry.description.clone() })
+            scopes: policy
+                .scopes
+                .describe(&asked)
+                .map(|entry| ScopeView {
+                    name: entry.name.clone(),
+                    description: entry.description.clone(),
+                    is_new: !known.is_empty() && !known.contains(&entry.name),
+                })
                 .collect(),
+            offline: offline.filter(|_| request.is_offline()).map(|entry| entry.description.clone()),
             resources: resources
                 .map(|resource| ResourceView {
                     name: resource.name.clone().unwrap_or_else(|| self.0.app.name.clone()),

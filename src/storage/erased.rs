@@ -10,6 +10,7 @@ use super::{
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
+use crate::protocol::interaction::Consent;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 
@@ -22,6 +23,7 @@ trait DynStorage: Send + Sync + 'static {
     fn code_dyn(&self, id: OrderedId) -> Boxed<'_, Option<StoredCode>>;
     fn access_token_dyn(&self, id: OrderedId) -> Boxed<'_, Option<StoredAccess>>;
     fn refresh_token_dyn(&self, id: OrderedId) -> Boxed<'_, Option<StoredRefresh>>;
+    fn consents_dyn<'a>(&'a self, subject: &'a Subject, client: &'a ClientId) -> Boxed<'a, Vec<Consent>>;
     fn grants_dyn<'a>(
         &'a self,
         subject: &'a Subject,
@@ -60,6 +62,9 @@ impl<S: Storage> DynStorage for S {
         now: Timestamp,
     ) -> Boxed<'a, Vec<StoredGrant>> {
         Box::pin(self.grants(subject, before, limit, now))
+    }
+    fn consents_dyn<'a>(&'a self, subject: &'a Subject, client: &'a ClientId) -> Boxed<'a, Vec<Consent>> {
+        Box::pin(self.consents(subject, client))
     }
     fn insert_client_dyn(&self, client: Arc<Client>) -> Boxed<'_, Inserted> {
         Box::pin(self.insert_client(client))
@@ -130,6 +135,9 @@ impl Storage for AnyStorage {
         now: Timestamp,
     ) -> Result<Vec<StoredGrant>, StorageError> {
         self.0.grants_dyn(subject, before, limit, now).await
+    }
+    async fn consents(&self, subject: &Subject, client: &ClientId) -> Result<Vec<Consent>, StorageError> {
+        self.0.consents_dyn(subject, client).await
     }
     async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
         self.0.insert_client_dyn(client).await

@@ -27,6 +27,7 @@ pub use memory::MemoryStorage;
 
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
+use crate::protocol::interaction::Consent;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 
@@ -81,6 +82,16 @@ pub trait Storage: Send + Sync + 'static {
     /// If the store cannot answer.
     fn refresh_token(&self, id: OrderedId) -> impl Future<Output = Result<Option<StoredRefresh>, StorageError>> + Send;
 
+    /// What a user has agreed to for a client, for any redirect URI and resources.
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn consents(
+        &self,
+        subject: &Subject,
+        client: &ClientId,
+    ) -> impl Future<Output = Result<Vec<Consent>, StorageError>> + Send;
+
     /// The live grants of a user, newest first: neither revoked nor ended by `now`. At most `limit`
     /// of them, with ids below `before` if that is given, so that the last id of a page asks for the
     /// next one.
@@ -119,8 +130,11 @@ pub trait Storage: Send + Sync + 'static {
     /// BEGIN;
     /// SELECT 1 FROM client WHERE id = $client AND revision = $revision FOR SHARE;   -- else ClientChanged
     /// INSERT INTO decision (prompt, approved, keep_until) VALUES (…) ON CONFLICT DO NOTHING;  -- else AlreadyDecided
+    /// SELECT scopes FROM consent WHERE (subject, client, redirect_uri, resources) = (…) FOR UPDATE;
+    ///   -- if nobody was asked and that does not cover the scopes: ROLLBACK, ConsentGone
     /// INSERT INTO grants (…) VALUES (…);   -- on a taken id: ROLLBACK, Collision
     /// INSERT INTO code (…) VALUES (…);     -- the same
+    /// INSERT INTO consent (…) VALUES (…) ON CONFLICT … DO UPDATE SET scopes = (old and new scopes);
     /// COMMIT;
     /// ```
     ///
@@ -206,12 +220,17 @@ pub trait Storage: Send + Sync + 'static {
 
     /// Revokes one grant of its owner: from then on no look-up returns anything of it as valid.
     ///
+    /// What the user had agreed to for that client is forgotten with it, so that they are asked again.
+    ///
     /// *Invariant*: a revoked grant stays revoked, and an operation that races this one either comes
     /// first or fails. *If it is broken*: access that a user took away lives on. *Safe failure*: an
     /// error, never `Ok` before it holds.
     ///
     /// ```sql
-    /// UPDATE grants SET revoked = true WHERE id = $1 AND (subject = $2 or client = $2, as the owner is)
+    /// BEGIN;
+    /// UPDATE grants SET revoked = true WHERE id = $1 AND (subject = $2 or client = $2, as the owner is);
+    /// DELETE FROM consent WHERE (subject, client) = (those of the grant);
+    /// COMMIT;
     /// ```
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
+use crate::protocol::interaction::Consent;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 
@@ -36,6 +37,9 @@ impl<S: Storage> Storage for Arc<S> {
         now: Timestamp,
     ) -> Result<Vec<StoredGrant>, StorageError> {
         S::grants(self, subject, before, limit, now).await
+    }
+    async fn consents(&self, subject: &Subject, client: &ClientId) -> Result<Vec<Consent>, StorageError> {
+        S::consents(self, subject, client).await
     }
     async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
         S::insert_client(self, client).await

@@ -7,11 +7,13 @@ use http::{Method, Response, StatusCode};
 
 use super::answer;
 use super::cookie;
+use super::form_post;
 use super::origin;
 use super::routes::Endpoint;
 use crate::host::Page;
 use crate::protocol::client_auth::ClientAuthError;
 use crate::protocol::error::{PageReason, RegistrationReason, TokenReason};
+use crate::protocol::response::{AuthorizeResponse, ResponseMode};
 use crate::server::{Authorization, Decision, PageRefusal, Server};
 
 impl Server {
@@ -55,7 +57,7 @@ impl Server {
                 Some(response) => response,
                 None => self.refusal_page(PageReason::ServerError.into()).await,
             },
-            Ok(Authorization::Redirect(response)) => self.to_client(response.location()).await,
+            Ok(Authorization::Answer(response)) => self.to_client(&response).await,
             Err(refusal) => self.refusal_page(refusal).await,
         }
     }
@@ -79,15 +81,19 @@ impl Server {
             return self.refusal_page(PageReason::DecisionMissing.into()).await;
         }
         match self.decide(request, body, cookie::read(&request.headers, self.has_tls())).await {
-            Ok(Decision::Redirect(response)) => self.to_client(response.location()).await,
+            Ok(Decision::Answer(response)) => self.to_client(&response).await,
             Ok(Decision::AlreadyDecided(page)) => answer::page(StatusCode::CONFLICT, page),
             Err(refusal) => self.refusal_page(refusal).await,
         }
     }
 
-    async fn to_client(&self, location: &str) -> Response<Bytes> {
-        match answer::see_other(location) {
-            Some(response) => response,
+    async fn to_client(&self, response: &AuthorizeResponse) -> Response<Bytes> {
+        let answer = match response.mode() {
+            ResponseMode::Query => answer::see_other(&response.location()),
+            ResponseMode::FormPost => Some(answer::page(StatusCode::OK, form_post::page(response))),
+        };
+        match answer {
+            Some(answer) => answer,
             None => self.refusal_page(PageReason::ServerError.into()).await,
         }
     }

@@ -3,6 +3,7 @@
 mod answer;
 mod cookie;
 mod endpoints;
+mod form_post;
 mod origin;
 mod routes;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use grantor::protocol::client::{Client, ClientId};
 use grantor::protocol::grant::{Holder, Subject};
+use grantor::protocol::interaction::Consent;
 use grantor::protocol::secret::OrderedId;
 use grantor::protocol::time::Timestamp;
 use grantor::storage::testkit::records::{self, NOW};
@@ -238,6 +239,9 @@ impl Storage for Broken {
         Ok(page)
     }
 
+    async fn consents(&self, subject: &Subject, client: &ClientId) -> Result<Vec<Consent>, StorageError> {
+        self.inner.consents(subject, client).await
+    }
     async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
         let outcome = self.inner.insert_client(client).await?;
         Ok(if self.has(Flaw::ReplacesClients) { Inserted::New } else { outcome })

@@ -16,8 +16,8 @@ pub enum AuthorizeReason {
     /// The `response_type` is not `code`.
     #[error("response_type is not code")]
     ResponseTypeUnsupported,
-    /// The `response_mode` is not `query`.
-    #[error("response_mode is not query")]
+    /// The `response_mode` is neither `query` nor `form_post`.
+    #[error("response_mode is neither query nor form_post")]
     ResponseModeUnsupported,
     /// There is a `request` object (RFC 9101).
     #[error("request objects are not supported")]
@@ -49,6 +49,18 @@ pub enum AuthorizeReason {
     /// The client may not use the authorization code grant.
     #[error("the client may not use this grant type")]
     GrantNotAllowed,
+    /// `prompt=none` comes with other values.
+    #[error("prompt=none comes with other values")]
+    PromptContradicts,
+    /// `max_age` is not a number.
+    #[error("max_age is not a number")]
+    NumberMalformed,
+    /// A login is needed and may not be asked for, or the app does not vouch for a fresh one.
+    #[error("a login is needed, and none or no fresh one is to be had")]
+    LoginRequired,
+    /// Consent is needed and may not be asked for.
+    #[error("consent is needed and may not be asked for")]
+    ConsentRequired,
     /// The user said no.
     #[error("the user denied")]
     AccessDenied,
@@ -63,7 +75,7 @@ impl AuthorizeReason {
             Self::RepeatedParameter(_) => wire("invalid_request", 400, "A parameter was sent more than once."),
             Self::ResponseTypeMissing => wire("invalid_request", 400, "response_type is missing; it must be code."),
             Self::ResponseTypeUnsupported => wire("unsupported_response_type", 400, "response_type must be code."),
-            Self::ResponseModeUnsupported => wire("invalid_request", 400, "response_mode must be query."),
+            Self::ResponseModeUnsupported => wire("invalid_request", 400, "response_mode must be query or form_post."),
             // OpenID Connect Core §3.1.2.6
             Self::RequestObject => wire("request_not_supported", 400, "Request objects are not supported."),
             Self::RequestUri => wire("request_uri_not_supported", 400, "request_uri is not supported."),
@@ -89,6 +101,13 @@ impl AuthorizeReason {
             Self::GrantNotAllowed => {
                 wire("unauthorized_client", 400, "The client is not registered for the authorization code grant.")
             }
+            Self::PromptContradicts => {
+                wire("invalid_request", 400, "prompt=none cannot be combined with other values.")
+            }
+            Self::NumberMalformed => wire("invalid_request", 400, "max_age must be a number of seconds."),
+            // OpenID Connect Core §3.1.2.6
+            Self::LoginRequired => wire("login_required", 400, "The user has to log in, or to log in again."),
+            Self::ConsentRequired => wire("consent_required", 400, "The user has to give consent."),
             Self::AccessDenied => wire("access_denied", 403, "The user did not give consent."),
         }
     }

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
+use crate::protocol::interaction::Consent;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 
@@ -65,6 +66,9 @@ impl Storage for MemoryStorage {
         now: Timestamp,
     ) -> Result<Vec<StoredGrant>, StorageError> {
         Ok(self.0.grants(subject, before, limit, now))
+    }
+    async fn consents(&self, subject: &Subject, client: &ClientId) -> Result<Vec<Consent>, StorageError> {
+        Ok(self.0.consents(subject, client))
     }
     async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
         Ok(self.0.insert_client(client))

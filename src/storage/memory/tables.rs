@@ -16,7 +16,8 @@ use super::ordered::{Row, Rows, Step};
 use super::rows::{AccessRow, CodeRow, DecisionRow, GrantCell, GrantRow, RefreshRow};
 use super::shards::Sharded;
 use crate::protocol::client::{Client, ClientId};
-use crate::protocol::grant::{AccessRecord, RefreshRecord, Rotation, Subject};
+use crate::protocol::grant::{AccessRecord, CodeRecord, Grant, RefreshRecord, Rotation, Subject};
+use crate::protocol::interaction::Consent;
 use crate::protocol::prompt::PromptId;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
@@ -34,6 +35,8 @@ pub(super) struct Tables {
     hasher: RandomState,
     clients: Sharded<HashMap<ClientId, Arc<Client>>>,
     decisions: Sharded<Rows<DecisionRow>>,
+    /// By the hash of user and client.
+    consents: Sharded<HashMap<(Subject, ClientId), Vec<Consent>>>,
     codes: Sharded<Rows<CodeRow>>,
     grants: Sharded<Rows<GrantRow>>,
     /// Grants by the hash of their subject; one hash may stand for several subjects.
@@ -124,16 +127,37 @@ impl Tables {
         }
         let approved = op.approval.is_some();
         if let Some(approval) = op.approval
-            && !self.add_grant(approval)
+            && let Err(outcome) = self.approve(approval)
         {
-            return Decided::Collision;
+            return outcome;
         }
         decisions.insert(DecisionRow { prompt: op.prompt, keep_until: op.keep_until, approved });
         Decided::First
     }
 
+    fn approve(&self, Approval { grant, code, consent, needs_consent }: Approval) -> Result<(), Decided> {
+        let key = (consent.subject.clone(), consent.client.clone());
+        // Held until the grant exists, so that a withdrawal comes before all of this or after it.
+        let mut consents = self.consents.write(self.hasher.hash_one(&key));
+        let given =
+            consents.get(&key).and_then(|given| given.iter().position(|given| given.is_about_the_same_as(&consent)));
+        let covers = given.zip(consents.get(&key)).is_some_and(|(at, given)| given[at].covers(&consent));
+        if needs_consent && !covers {
+            return Err(Decided::ConsentGone);
+        }
+        if !self.add_grant(grant, code) {
+            return Err(Decided::Collision);
+        }
+        let all = consents.entry(key).or_default();
+        match given.and_then(|at| all.get_mut(at)) {
+            Some(given) => given.scopes = given.scopes.union(&consent.scopes),
+            None => all.push(consent),
+        }
+        Ok(())
+    }
+
     /// Adds a grant and its code, or, if an id is taken, neither.
-    fn add_grant(&self, Approval { grant, code }: Approval) -> bool {
+    fn add_grant(&self, grant: Arc<Grant>, code: CodeRecord) -> bool {
         let id = grant.id;
         let mut codes = self.codes.write(code.id.to_bits());
         let mut grants = self.grants.write(id.to_bits());
@@ -286,10 +310,17 @@ impl Tables {
             Owner::User(subject) => cell.grant.holder.subject() == Some(subject),
             Owner::Client(client) => cell.grant.client == *client,
         };
-        match self.cell(op.grant) {
-            Some(cell) if is_theirs(&cell) => cell.revoke(),
-            _ => Revoked::Unknown,
-        }
+        let Some(cell) = self.cell(op.grant).filter(|cell| is_theirs(cell)) else { return Revoked::Unknown };
+        let Some(subject) = cell.grant.holder.subject() else { return cell.revoke() };
+        let key = (subject.clone(), cell.grant.client.clone());
+        let mut consents = self.consents.write(self.hasher.hash_one(&key));
+        consents.remove(&key);
+        cell.revoke()
+    }
+
+    pub(super) fn consents(&self, subject: &Subject, client: &ClientId) -> Vec<Consent> {
+        let key = (subject.clone(), client.clone());
+        self.consents.read(self.hasher.hash_one(&key)).get(&key).cloned().unwrap_or_default()
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
+use crate::protocol::interaction::Consent;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
@@ -22,6 +23,8 @@ pub enum Call {
     Code,
     /// [`Storage::access_token`]
     AccessToken,
+    /// [`Storage::consents`]
+    Consents,
     /// [`Storage::grants`]
     Grants,
     /// [`Storage::insert_client`]
@@ -153,6 +156,9 @@ impl<S: Storage> Storage for Faulty<S> {
         now: Timestamp,
     ) -> Result<Vec<StoredGrant>, StorageError> {
         self.through(Call::Grants, self.inner.grants(subject, before, limit, now)).await
+    }
+    async fn consents(&self, subject: &Subject, client: &ClientId) -> Result<Vec<Consent>, StorageError> {
+        self.through(Call::Consents, self.inner.consents(subject, client)).await
     }
     async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
         self.through(Call::InsertClient, self.inner.insert_client(client)).await

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::protocol::client::{
-    AuthMethod, Client, ClientAuthentication, ClientId, ClientMetadata, ClientOrigin, GrantType,
+    AuthMethod, Client, ClientAuthentication, ClientId, ClientMetadata, ClientOrigin, ConsentPolicy, GrantType,
 };
 use crate::protocol::grant::{AccessRecord, CodeRecord, Grant, Holder, Subject};
+use crate::protocol::interaction::Consent;
 use crate::protocol::pkce::CodeChallenge;
 use crate::protocol::prompt::PromptId;
 use crate::protocol::redirect::RedirectUri;
@@ -78,6 +79,7 @@ pub fn client(id: &str) -> Client {
             grant_types: vec![GrantType::AuthorizationCode],
         },
         scope_ceiling: None,
+        consent_policy: ConsentPolicy::Ask,
         created_at: NOW,
         revision: 3,
     }
@@ -105,7 +107,14 @@ pub fn approval(subject: &Subject, client: &ClientId, now: Timestamp) -> Approva
         challenge: CodeChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").expect("a challenge"),
         expires_at: now.after(CODE_LIFETIME),
     };
-    Approval { grant: Arc::new(grant), code }
+    let consent = Consent {
+        subject: subject.clone(),
+        client: client.clone(),
+        redirect_uri: RedirectUri::parse(CALLBACK).expect("a redirect URI"),
+        resources: grant.resources.clone(),
+        scopes: grant.scopes.clone(),
+    };
+    Approval { grant: Arc::new(grant), code, consent, needs_consent: false }
 }
 
 /// The approval of a prompt.

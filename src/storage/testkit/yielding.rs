@@ -6,6 +6,7 @@ use tokio::task::yield_now;
 
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
+use crate::protocol::interaction::Consent;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
@@ -64,6 +65,9 @@ impl<S: Storage> Storage for Yielding<S> {
         now: Timestamp,
     ) -> Result<Vec<StoredGrant>, StorageError> {
         among_others(self.0.grants(subject, before, limit, now)).await
+    }
+    async fn consents(&self, subject: &Subject, client: &ClientId) -> Result<Vec<Consent>, StorageError> {
+        among_others(self.0.consents(subject, client)).await
     }
     async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
         among_others(self.0.insert_client(client)).await
