@@ -30,7 +30,7 @@ impl People {
     /// `alice` and `bob`, each with their own name as password.
     pub(crate) fn demo() -> Result<Self, EntropyError> {
         let by_name = [("alice", Password::new("alice")?), ("bob", Password::new("bob")?)];
-        Ok(Self { by_name: Arc::new(by_name.into()), nobody: Password::new("")? })
+        Ok(Self { by_name: Arc::new(by_name.into()), nobody: Password::of_nobody()? })
     }
 
     /// The user of that name and password. It takes as long for a name that nobody has, so that time
@@ -50,6 +50,14 @@ impl Password {
         let (mut salt, mut hash) = ([0; 16], [0; 32]);
         SystemEntropy.fill(&mut salt)?;
         pbkdf2::derive(PBKDF2_HMAC_SHA256, ROUNDS, &salt, password.as_bytes(), &mut hash);
+        Ok(Self { salt, hash })
+    }
+
+    /// No known text has this hash.
+    fn of_nobody() -> Result<Self, EntropyError> {
+        let (mut salt, mut hash) = ([0; 16], [0; 32]);
+        SystemEntropy.fill(&mut salt)?;
+        SystemEntropy.fill(&mut hash)?;
         Ok(Self { salt, hash })
     }
 
