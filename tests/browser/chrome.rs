@@ -1,9 +1,9 @@
 //! Chromium under ChromeDriver.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -145,7 +145,11 @@ fn under_target(name: &str) -> PathBuf {
     directory
 }
 
-struct DriverProcess(Child);
+struct DriverProcess {
+    process: Child,
+    /// Kept, as a program whose output nobody takes may end.
+    output: BufReader<ChildStdout>,
+}
 
 impl DriverProcess {
     fn start() -> (Self, u16) {
@@ -157,17 +161,17 @@ impl DriverProcess {
             .spawn()
             .expect("ChromeDriver starts");
         let output = BufReader::new(process.stdout.take().expect("its output is piped"));
-        let process = Self(process);
-        let port = output.lines().map_while(Result::ok).find_map(|line| {
+        let mut driver = Self { process, output };
+        let port = driver.output.by_ref().lines().map_while(Result::ok).find_map(|line| {
             line.strip_prefix("ChromeDriver was started successfully on port ")?.trim_end_matches('.').parse().ok()
         });
-        (process, port.expect("ChromeDriver says its port"))
+        (driver, port.expect("ChromeDriver says its port"))
     }
 }
 
 impl Drop for DriverProcess {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }

@@ -1,13 +1,15 @@
 //! The quickstart as its own process.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// A running quickstart; it ends with this value.
 pub(crate) struct Demo {
     process: Child,
+    /// Kept, as a program whose output nobody takes may end.
+    output: BufReader<ChildStdout>,
     port: u16,
 }
 
@@ -23,9 +25,10 @@ impl Demo {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the quickstart starts");
-        let mut guide = BufReader::new(process.stdout.take().expect("its output is piped")).lines();
-        let demo = Self { process, port };
-        let listening = guide.by_ref().map_while(Result::ok).any(|line| line.contains(&demo.third_party()));
+        let output = BufReader::new(process.stdout.take().expect("its output is piped"));
+        let mut demo = Self { process, output, port };
+        let address = demo.third_party();
+        let listening = demo.output.by_ref().lines().map_while(Result::ok).any(|line| line.contains(&address));
         assert!(listening, "the quickstart says where to go");
         demo
     }
