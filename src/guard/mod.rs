@@ -149,7 +149,7 @@ fn is_preflight(request: &Parts) -> bool {
 
 /// Whether the name that the request was sent to is one of this machine. A request that names none
 /// does not come from a browser.
-fn comes_by_loopback_name(request: &Parts) -> bool {
+pub(crate) fn comes_by_loopback_name(request: &Parts) -> bool {
     let mut hosts = request.headers.get_all(HOST).iter();
     let named = hosts
         .next()

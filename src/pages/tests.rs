@@ -126,7 +126,7 @@ fn the_consent_page_shows_everything_in_the_view() {
         r#"<a href="https://helper.example/about" target="_blank" rel="noopener noreferrer nofollow">"#,
         r#"src="https://cdn.helper.example/logo.png?v=2""#,
         r#"src="/logo.svg""#,
-        r#"<p class="host"><bdi dir="ltr"><span></span>helper.example</bdi></p>"#,
+        r#"<p class="host"><bdi dir="ltr"><b>helper.example</b></bdi></p>"#,
     ] {
         assert!(page.contains(part), "{part}\n{page}");
     }

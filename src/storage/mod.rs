@@ -11,6 +11,9 @@
 mod erased;
 mod error;
 mod memory;
+mod shared;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 use std::sync::Arc;
 
@@ -156,6 +159,9 @@ pub trait Storage: Send + Sync + 'static {
     /// and grants past their end. Answers how many went; fewer than `limit` says that nothing is left.
     ///
     /// *Invariant*: only what has ended by `now` goes, in steps so small that nobody waits for them.
+    ///
+    /// A store may also clean up by itself as it writes, but not before a minute has passed since the end
+    /// of a row: a code that comes again just after its end still shows that it was stolen.
     ///
     /// # Errors
     /// If the store cannot answer.

@@ -11,6 +11,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 pub use routes::RoutePattern;
 
+use crate::guard::comes_by_loopback_name;
 use crate::server::Server;
 
 /// The longest body that any endpoint reads, in bytes. An adapter need not read more than one byte
@@ -27,7 +28,7 @@ impl Server {
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
         // RFC 9110 §15.5.20
-        if self.policy().issuer.is_loopback() && !origin::comes_by_loopback_name(&parts) {
+        if self.policy().issuer.is_loopback() && !comes_by_loopback_name(&parts) {
             return answer::text(
                 StatusCode::MISDIRECTED_REQUEST,
                 "This server answers under the names of this machine alone.",

@@ -1,9 +1,6 @@
 //! Where a request comes from, as far as its browser says.
 
-use http::header::{HOST, HeaderMap, ORIGIN};
-use http::request::Parts;
-
-use crate::protocol::issuer::is_loopback_host;
+use http::header::{HeaderMap, ORIGIN};
 
 /// Whether a form was sent by a page of this origin.
 ///
@@ -17,15 +14,4 @@ pub(super) fn is_same_origin(headers: &HeaderMap, own: &str) -> bool {
         (Some(_), Some(_)) => false,
         (None, _) => headers.get("sec-fetch-site").is_none_or(|site| site.as_bytes() == b"same-origin"),
     }
-}
-
-/// Whether the name that a request was sent to is one of this machine. A request that names none does
-/// not come from a browser.
-pub(super) fn comes_by_loopback_name(request: &Parts) -> bool {
-    let mut hosts = request.headers.get_all(HOST).iter();
-    let named = hosts
-        .next()
-        .map(|host| host.to_str().unwrap_or_default())
-        .or_else(|| request.uri.authority().map(|name| name.as_str()));
-    hosts.next().is_none() && named.is_none_or(is_loopback_host)
 }

@@ -1,0 +1,10 @@
+//! The manual: what is easier to read in one place than item by item.
+
+/// The attacks that this crate was built against, and the tests that prove the defences.
+pub mod attacks {
+    #![doc = include_str!("attacks.md")]
+}
+
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../README.md")]
+mod readme {}

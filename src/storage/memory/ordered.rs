@@ -1,0 +1,358 @@
+//! Rows in the order of their keys, and so of time: full chunks of them, since new keys are almost
+//! always the highest.
+
+use std::collections::VecDeque;
+
+use crate::protocol::time::Timestamp;
+
+/// What a table keeps.
+pub(super) trait Row {
+    /// What it is found by.
+    type Key: Ord + Copy;
+
+    fn key(&self) -> Self::Key;
+
+    /// When the row ends. [`Rows::note_end`] has to be told if it comes to be earlier.
+    fn end(&self) -> Timestamp;
+
+    /// Whether the row has ended. After `true` it is removed, and must not come to life again.
+    fn retire(&self, now: Timestamp) -> bool {
+        self.end() <= now
+    }
+}
+
+/// Rows of a full chunk.
+const FULL: usize = 128;
+
+struct Chunk<R: Row> {
+    first: R::Key,
+    /// No row of the chunk ends before this. It may be too early, not too late.
+    earliest_end: Timestamp,
+    /// Sorted by key, never empty.
+    rows: Vec<R>,
+}
+
+impl<R: Row> Chunk<R> {
+    fn of(row: R) -> Self {
+        Self { first: row.key(), earliest_end: row.end(), rows: vec![row] }
+    }
+
+    fn insert(&mut self, at: usize, row: R) {
+        self.earliest_end = self.earliest_end.min(row.end());
+        self.first = self.first.min(row.key());
+        self.rows.insert(at, row);
+    }
+
+    fn position(&self, key: R::Key) -> Result<usize, usize> {
+        self.rows.binary_search_by_key(&key, R::key)
+    }
+
+    /// Brings the header up to date; `false` if there are no rows any more.
+    fn refresh(&mut self) -> bool {
+        let Some(first) = self.rows.first() else { return false };
+        self.first = first.key();
+        self.earliest_end = self.rows.iter().map(R::end).fold(Timestamp::from_millis(u64::MAX), Timestamp::min);
+        true
+    }
+}
+
+/// A sorted table.
+pub(super) struct Rows<R: Row> {
+    /// Sorted by `first`.
+    chunks: VecDeque<Chunk<R>>,
+    /// The chunk that the next small step of clean-up looks at.
+    cursor: usize,
+}
+
+impl<R: Row> Default for Rows<R> {
+    fn default() -> Self {
+        Self { chunks: VecDeque::new(), cursor: 0 }
+    }
+}
+
+/// How far a step of clean-up may go.
+pub(super) struct Step {
+    /// Rows that it removes.
+    pub(super) rows: u32,
+    /// Chunks that it looks at.
+    pub(super) chunks: usize,
+}
+
+/// How far a step of clean-up went.
+pub(super) struct Swept {
+    pub(super) rows: u32,
+    /// Where to go on; `None` if the end of the table was reached.
+    pub(super) next: Option<usize>,
+}
+
+impl<R: Row> Rows<R> {
+    pub(super) fn get(&self, key: R::Key) -> Option<&R> {
+        let chunk = self.chunks.get(self.chunk(key)?)?;
+        chunk.rows.get(chunk.position(key).ok()?)
+    }
+
+    pub(super) fn get_mut(&mut self, key: R::Key) -> Option<&mut R> {
+        let at = self.chunk(key)?;
+        let chunk = self.chunks.get_mut(at)?;
+        let row = chunk.position(key).ok()?;
+        chunk.rows.get_mut(row)
+    }
+
+    /// Adds a row; `false`, and nothing happens, if its key is taken.
+    pub(super) fn insert(&mut self, row: R) -> bool {
+        if self.chunks.is_empty() {
+            self.chunks.push_back(Chunk::of(row));
+            return true;
+        }
+        let at = self.chunk(row.key()).unwrap_or(0);
+        let Err(position) = self.chunks[at].position(row.key()) else { return false };
+        if self.chunks[at].rows.len() < FULL {
+            self.chunks[at].insert(position, row);
+        } else {
+            self.insert_at_full(at, position, row);
+        }
+        true
+    }
+
+    /// Notes that the row of that key may end at `end`, if there is such a row.
+    pub(super) fn note_end(&mut self, key: R::Key, end: Timestamp) {
+        if let Some(chunk) = self.chunk(key).and_then(|at| self.chunks.get_mut(at)) {
+            chunk.earliest_end = chunk.earliest_end.min(end);
+        }
+    }
+
+    /// Removes a few rows that ended by `now`. Every call looks at other chunks, so that no row that
+    /// lives on can keep what lies behind it from going.
+    pub(super) fn sweep_some(&mut self, now: Timestamp, removed: impl FnMut(&R)) {
+        let swept = self.sweep(self.cursor, now, &Step { rows: 32, chunks: 2 }, removed);
+        self.cursor = swept.next.unwrap_or(0);
+    }
+
+    /// Removes rows that ended by `now`, from the chunk at `from` on, and shows each to `removed`.
+    pub(super) fn sweep(&mut self, from: usize, now: Timestamp, step: &Step, mut removed: impl FnMut(&R)) -> Swept {
+        let (mut at, mut left) = (from, step.rows);
+        for _ in 0..step.chunks {
+            let Some(chunk) = self.chunks.get_mut(at) else { break };
+            if chunk.earliest_end > now {
+                at += 1;
+                continue;
+            }
+            chunk.rows.retain(|row| {
+                let goes = left > 0 && row.retire(now);
+                if goes {
+                    left -= 1;
+                    removed(row);
+                }
+                !goes
+            });
+            if !chunk.refresh() {
+                self.chunks.remove(at);
+            } else if left > 0 {
+                self.compact(at);
+                at += 1;
+            }
+            if left == 0 {
+                break;
+            }
+        }
+        Swept { rows: step.rows - left, next: (at < self.chunks.len()).then_some(at) }
+    }
+
+    /// The chunk in which a key lies if it lies anywhere; `None` if that is before the first one.
+    fn chunk(&self, key: R::Key) -> Option<usize> {
+        self.chunks.partition_point(|chunk| chunk.first <= key).checked_sub(1)
+    }
+
+    /// Keys of one millisecond come in any order: what belongs just before the end of a full chunk
+    /// pushes its last row on, so that chunks stay full. Only far from the end a chunk is halved.
+    fn insert_at_full(&mut self, at: usize, position: usize, row: R) {
+        let next = at + 1;
+        match self.chunks.get_mut(next) {
+            None if position == FULL => self.chunks.push_back(Chunk::of(row)),
+            Some(following) if following.rows.len() < FULL => {
+                if position == FULL {
+                    following.insert(0, row);
+                } else if let Some(last) = self.chunks[at].rows.pop() {
+                    self.chunks[next].insert(0, last);
+                    self.chunks[at].insert(position, row);
+                }
+            }
+            None if position > FULL / 2 => {
+                if let Some(last) = self.chunks[at].rows.pop() {
+                    self.chunks.push_back(Chunk::of(last));
+                    self.chunks[at].insert(position, row);
+                }
+            }
+            _ => {
+                let (lower, upper) = (&mut self.chunks[at], FULL / 2);
+                let mut split =
+                    Chunk { first: lower.first, earliest_end: lower.earliest_end, rows: lower.rows.split_off(upper) };
+                split.refresh();
+                if position <= upper {
+                    lower.insert(position, row);
+                } else {
+                    split.insert(position - upper, row);
+                }
+                self.chunks.insert(next, split);
+            }
+        }
+    }
+
+    /// Gives back the room of a chunk that lost rows.
+    fn compact(&mut self, at: usize) {
+        let following = self.chunks.get(at + 1).map_or(FULL, |chunk| chunk.rows.len());
+        if self.chunks[at].rows.len() + following <= FULL / 2
+            && let Some(mut following) = self.chunks.remove(at + 1)
+        {
+            let chunk = &mut self.chunks[at];
+            chunk.rows.append(&mut following.rows);
+            chunk.earliest_end = chunk.earliest_end.min(following.earliest_end);
+        }
+        let rows = &mut self.chunks[at].rows;
+        if rows.len() <= rows.capacity() / 2 {
+            rows.shrink_to_fit();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Clone, Copy)]
+    struct Number(u32, u64);
+
+    impl Row for Number {
+        type Key = u32;
+        fn key(&self) -> u32 {
+            self.0
+        }
+        fn end(&self) -> Timestamp {
+            Timestamp::from_millis(self.1)
+        }
+    }
+
+    impl Rows<Number> {
+        fn check(&self, expected: &BTreeMap<u32, u64>) {
+            let all: Vec<_> = self.chunks.iter().flat_map(|chunk| &chunk.rows).map(|row| (row.0, row.1)).collect();
+            assert!(all.iter().copied().eq(expected.iter().map(|(key, end)| (*key, *end))), "the rows, in order");
+            for chunk in &self.chunks {
+                assert!((1..=FULL).contains(&chunk.rows.len()));
+                assert_eq!(chunk.first, chunk.rows[0].0);
+                assert!(chunk.rows.iter().all(|row| row.end() >= chunk.earliest_end));
+            }
+        }
+        fn sweep_all(&mut self, now: u64) -> u32 {
+            let step = Step { rows: u32::MAX, chunks: usize::MAX };
+            self.sweep(0, Timestamp::from_millis(now), &step, |_| {}).rows
+        }
+        fn rows(&self) -> usize {
+            self.chunks.iter().map(|chunk| chunk.rows.len()).sum()
+        }
+    }
+
+    fn random(state: &mut u32) -> u32 {
+        *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *state >> 8
+    }
+
+    #[test]
+    fn it_agrees_with_a_sorted_map_whatever_happens() {
+        for seed in 0..20 {
+            let (mut table, mut expected, mut state) = (Rows::default(), BTreeMap::new(), seed);
+            for now in 0..4000_u64 {
+                let key = match random(&mut state) % 3 {
+                    0 => random(&mut state) % 3000,
+                    _ => (now * 4) as u32 + random(&mut state) % 32,
+                };
+                let end = now + u64::from(random(&mut state) % [50, 2000][seed as usize % 2]);
+                let is_new = !expected.contains_key(&key);
+                assert_eq!(table.insert(Number(key, end)), is_new);
+                expected.entry(key).or_insert(end);
+                if now % 3 == 0 {
+                    let mut gone = Vec::new();
+                    table.sweep_some(Timestamp::from_millis(now), |row| gone.push(*row));
+                    assert!(gone.len() <= 32);
+                    for row in gone {
+                        assert!(row.1 <= now && expected.remove(&row.0) == Some(row.1));
+                    }
+                }
+                let key = random(&mut state) % 20_000;
+                assert_eq!(table.get(key).map(|row| row.1), expected.get(&key).copied());
+                assert_eq!(table.get_mut(key).map(|row| row.1), expected.get(&key).copied());
+                if now % 64 == 0 {
+                    table.check(&expected);
+                }
+            }
+            table.sweep_all(3000);
+            expected.retain(|_, end| *end > 3000);
+            table.check(&expected);
+            table.sweep_all(u64::MAX);
+            assert!(table.chunks.is_empty());
+        }
+    }
+
+    #[test]
+    fn chunks_are_full_when_keys_come_almost_in_order() {
+        let (mut table, mut state) = (Rows::default(), 1);
+        for number in 0..100_000_u32 {
+            table.insert(Number((number & !15) << 8 | random(&mut state) & 0xfff, 9));
+        }
+        let room: usize = table.chunks.iter().map(|chunk| chunk.rows.capacity()).sum();
+        assert!(room * 100 < table.rows() * 102, "{} rows in room for {room}", table.rows());
+    }
+
+    #[test]
+    fn a_row_that_lives_on_does_not_keep_others_from_going() {
+        let mut table = Rows::default();
+        for number in 0..10_000_u32 {
+            table.insert(Number(number, if number % 1000 == 0 { u64::MAX } else { u64::from(number) }));
+        }
+        for _ in 0..1000 {
+            table.sweep_some(Timestamp::from_millis(20_000), |_| {});
+        }
+        assert_eq!(table.rows(), 10);
+        let room: usize = table.chunks.iter().map(|chunk| chunk.rows.capacity()).sum();
+        assert!(room < 200, "{room}");
+    }
+
+    #[test]
+    fn small_steps_keep_up_with_writes() {
+        let (mut table, mut state, mut most) = (Rows::default(), 7, 0);
+        for now in 0..50_000_u64 {
+            let lifetime = if random(&mut state).is_multiple_of(10) { 5000 } else { 1000 };
+            table.insert(Number(now as u32, now + lifetime));
+            table.sweep_some(Timestamp::from_millis(now), |_| {});
+            most = most.max(table.rows());
+        }
+        // 1400 are alive at a time.
+        assert!(most < 1700, "{most}");
+    }
+
+    #[test]
+    fn an_end_that_moves_forward_is_noted() {
+        let mut table = Rows::default();
+        table.insert(Number(1, 100));
+        assert_eq!(table.sweep_all(50), 0);
+        table.get_mut(1).unwrap().1 = 40;
+        table.note_end(1, Timestamp::from_millis(40));
+        table.note_end(0, Timestamp::from_millis(40));
+        assert_eq!(table.sweep_all(50), 1);
+    }
+
+    #[test]
+    fn a_step_keeps_to_its_limits() {
+        let mut table = Rows::default();
+        for number in 0..1000 {
+            table.insert(Number(number, 1));
+        }
+        let now = Timestamp::from_millis(1);
+        assert_eq!(table.sweep(0, now, &Step { rows: 7, chunks: 9 }, |_| {}).rows, 7);
+        assert_eq!(table.sweep(0, now, &Step { rows: 0, chunks: 9 }, |_| {}).rows, 0);
+        let swept = table.sweep(1, now, &Step { rows: 1000, chunks: 2 }, |_| {});
+        assert_eq!((swept.rows, swept.next), (2 * FULL as u32, Some(1)));
+        assert!(table.sweep(99, now, &Step { rows: 9, chunks: 9 }, |_| {}).next.is_none());
+    }
+}

@@ -1,0 +1,221 @@
+//! What the tables of the store in memory hold.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::ordered::Row;
+use crate::protocol::grant::{AccessRecord, CodeRecord, Grant};
+use crate::protocol::prompt::PromptId;
+use crate::protocol::resource::ResourceUri;
+use crate::protocol::scope::ScopeSet;
+use crate::protocol::secret::{OrderedId, SecretHash};
+use crate::protocol::time::Timestamp;
+use crate::storage::{Revoked, StoredAccess, StoredCode};
+
+/// A grant and what became of it. Codes and tokens point to it, so that a look-up of one of them reads
+/// the state of the grant itself and never a copy.
+pub(super) struct GrantCell {
+    pub(super) grant: Arc<Grant>,
+    /// Written under the lock of `end` only.
+    revoked: AtomicBool,
+    /// The same. Once it is set, what hangs on the grant is unknown.
+    purged: AtomicBool,
+    end: Mutex<Timestamp>,
+}
+
+impl GrantCell {
+    pub(super) const fn new(grant: Arc<Grant>, end: Timestamp) -> Self {
+        Self { grant, revoked: AtomicBool::new(false), purged: AtomicBool::new(false), end: Mutex::new(end) }
+    }
+
+    pub(super) fn is_revoked(&self) -> bool {
+        self.revoked.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_purged(&self) -> bool {
+        self.purged.load(Ordering::Acquire)
+    }
+
+    /// Holds off every other change of the grant; `None` if it is revoked or purged.
+    pub(super) fn lock_live(&self) -> Option<LiveGrant<'_>> {
+        let end = self.lock();
+        (!self.is_revoked() && !self.is_purged()).then_some(LiveGrant { cell: self, end })
+    }
+
+    pub(super) fn revoke(&self) -> Revoked {
+        let end = self.lock();
+        if self.is_purged() {
+            return Revoked::Unknown;
+        }
+        if self.is_revoked() {
+            return Revoked::Already;
+        }
+        LiveGrant { cell: self, end }.revoke();
+        Revoked::Now
+    }
+
+    /// When the grant ends if it is live at `now`.
+    pub(super) fn live_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.lock_live().map(|grant| *grant.end).filter(|end| *end > now)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Timestamp> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A grant that is neither revoked nor purged and stays so while this is held.
+pub(super) struct LiveGrant<'a> {
+    cell: &'a GrantCell,
+    end: MutexGuard<'a, Timestamp>,
+}
+
+impl LiveGrant<'_> {
+    pub(super) fn revoke(self) {
+        self.cell.revoked.store(true, Ordering::Release);
+    }
+
+    /// Moves the end; whether it is earlier than before.
+    pub(super) fn end_at(mut self, end: Timestamp) -> bool {
+        let is_earlier = end < *self.end;
+        *self.end = end;
+        is_earlier
+    }
+}
+
+pub(super) struct GrantRow {
+    /// Kept here as well, so that searching does not follow pointers.
+    pub(super) id: OrderedId,
+    pub(super) cell: Arc<GrantCell>,
+}
+
+impl Row for GrantRow {
+    type Key = OrderedId;
+    fn key(&self) -> OrderedId {
+        self.id
+    }
+    fn end(&self) -> Timestamp {
+        *self.cell.lock()
+    }
+    fn retire(&self, now: Timestamp) -> bool {
+        let end = self.cell.lock();
+        let is_over = *end <= now;
+        if is_over {
+            self.cell.purged.store(true, Ordering::Release);
+        }
+        is_over
+    }
+}
+
+pub(super) struct CodeRow {
+    pub(super) code: CodeRecord,
+    pub(super) redeemed: bool,
+    pub(super) cell: Arc<GrantCell>,
+}
+
+impl CodeRow {
+    pub(super) fn stored(&self) -> Option<StoredCode> {
+        (!self.cell.is_purged()).then(|| StoredCode {
+            code: self.code.clone(),
+            redeemed: self.redeemed,
+            grant: Arc::clone(&self.cell.grant),
+            revoked: self.cell.is_revoked(),
+        })
+    }
+}
+
+impl Row for CodeRow {
+    type Key = OrderedId;
+    fn key(&self) -> OrderedId {
+        self.code.id
+    }
+    fn end(&self) -> Timestamp {
+        self.code.expires_at
+    }
+}
+
+/// An access token in 64 bytes: what can be told from its id and its grant is not kept.
+pub(super) struct AccessRow {
+    id: OrderedId,
+    hash: SecretHash,
+    cell: Arc<GrantCell>,
+    expires_at: Timestamp,
+    deviation: Option<Box<Deviation>>,
+}
+
+const _: () = assert!(size_of::<AccessRow>() <= 64, "a token takes one cache line");
+
+/// What a token has of its own: anything but its grant's scopes, its grant's first resource, and the
+/// time of its id as the time of its issue.
+struct Deviation {
+    scopes: ScopeSet,
+    resource: ResourceUri,
+    issued_at: Timestamp,
+}
+
+/// The distance of two ids that were made a millisecond apart.
+const MILLISECOND: u64 = OrderedId::first_at(Timestamp::from_millis(1)).to_bits();
+
+const fn time_of(id: OrderedId) -> Timestamp {
+    Timestamp::from_millis(id.to_bits() / MILLISECOND)
+}
+
+impl AccessRow {
+    pub(super) fn new(token: AccessRecord, cell: Arc<GrantCell>) -> Self {
+        let AccessRecord { id, hash, grant: _, scopes, resource, issued_at, expires_at } = token;
+        let grant = &cell.grant;
+        let is_plain = scopes == grant.scopes && grant.resources.first() == Some(&resource) && issued_at == time_of(id);
+        let deviation = (!is_plain).then(|| Box::new(Deviation { scopes, resource, issued_at }));
+        Self { id, hash, cell, expires_at, deviation }
+    }
+
+    /// The token as it was handed in. Only its own grant's reference counts are touched, so that
+    /// look-ups of tokens of different grants do not slow each other down.
+    pub(super) fn stored(&self) -> Option<StoredAccess> {
+        if self.cell.is_purged() {
+            return None;
+        }
+        let grant = &self.cell.grant;
+        let (scopes, resource, issued_at) = match &self.deviation {
+            Some(own) => (&own.scopes, &own.resource, own.issued_at),
+            None => (&grant.scopes, grant.resources.first()?, time_of(self.id)),
+        };
+        let token = AccessRecord {
+            id: self.id,
+            hash: self.hash,
+            grant: grant.id,
+            scopes: scopes.clone(),
+            resource: resource.clone(),
+            issued_at,
+            expires_at: self.expires_at,
+        };
+        Some(StoredAccess { token, grant: Arc::clone(grant), revoked: self.cell.is_revoked() })
+    }
+}
+
+impl Row for AccessRow {
+    type Key = OrderedId;
+    fn key(&self) -> OrderedId {
+        self.id
+    }
+    fn end(&self) -> Timestamp {
+        self.expires_at
+    }
+}
+
+/// The mark of a prompt that was decided.
+pub(super) struct DecisionRow {
+    pub(super) prompt: PromptId,
+    pub(super) keep_until: Timestamp,
+    pub(super) approved: bool,
+}
+
+impl Row for DecisionRow {
+    type Key = PromptId;
+    fn key(&self) -> PromptId {
+        self.prompt
+    }
+    fn end(&self) -> Timestamp {
+        self.keep_until
+    }
+}

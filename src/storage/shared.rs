@@ -1,0 +1,52 @@
+//! A shared handle on a store is a store.
+
+use std::sync::Arc;
+
+use super::{
+    Decide, Decided, Durability, Inserted, RedeemCode, Redeemed, RevokeGrant, Revoked, Storage, StorageError,
+    StoredAccess, StoredCode, StoredGrant,
+};
+use crate::protocol::client::{Client, ClientId};
+use crate::protocol::grant::Subject;
+use crate::protocol::secret::OrderedId;
+use crate::protocol::time::Timestamp;
+
+#[deny(clippy::missing_trait_methods)]
+impl<S: Storage> Storage for Arc<S> {
+    fn durability(&self) -> Durability {
+        S::durability(self)
+    }
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
+        S::client(self, id).await
+    }
+    async fn code(&self, id: OrderedId) -> Result<Option<StoredCode>, StorageError> {
+        S::code(self, id).await
+    }
+    async fn access_token(&self, id: OrderedId) -> Result<Option<StoredAccess>, StorageError> {
+        S::access_token(self, id).await
+    }
+    async fn grants(
+        &self,
+        subject: &Subject,
+        before: Option<OrderedId>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<StoredGrant>, StorageError> {
+        S::grants(self, subject, before, limit, now).await
+    }
+    async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
+        S::insert_client(self, client).await
+    }
+    async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
+        S::decide(self, op).await
+    }
+    async fn redeem_code(&self, op: RedeemCode) -> Result<Redeemed, StorageError> {
+        S::redeem_code(self, op).await
+    }
+    async fn revoke_grant(&self, op: RevokeGrant) -> Result<Revoked, StorageError> {
+        S::revoke_grant(self, op).await
+    }
+    async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
+        S::purge(self, now, limit).await
+    }
+}

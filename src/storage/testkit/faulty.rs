@@ -1,0 +1,160 @@
+//! A store whose requests and answers get lost.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::protocol::client::{Client, ClientId};
+use crate::protocol::grant::Subject;
+use crate::protocol::secret::OrderedId;
+use crate::protocol::time::Timestamp;
+use crate::storage::{
+    Decide, Decided, Durability, Inserted, RedeemCode, Redeemed, RevokeGrant, Revoked, Storage, StorageError,
+    StorageErrorKind, StoredAccess, StoredCode, StoredGrant,
+};
+
+/// A method of [`Storage`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Call {
+    /// [`Storage::client`]
+    Client,
+    /// [`Storage::code`]
+    Code,
+    /// [`Storage::access_token`]
+    AccessToken,
+    /// [`Storage::grants`]
+    Grants,
+    /// [`Storage::insert_client`]
+    InsertClient,
+    /// [`Storage::decide`]
+    Decide,
+    /// [`Storage::redeem_code`]
+    RedeemCode,
+    /// [`Storage::revoke_grant`]
+    RevokeGrant,
+    /// [`Storage::purge`]
+    Purge,
+}
+
+/// What gets lost of a call. The caller cannot tell the two apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The request: nothing happened.
+    Request,
+    /// The answer: it happened, and the caller does not know.
+    Answer,
+}
+
+#[derive(Debug)]
+struct Fault {
+    call: Call,
+    /// Calls that still go well before the one that does not.
+    before: u32,
+    lost: Lost,
+}
+
+/// A store of which chosen calls fail with [`StorageErrorKind::Unavailable`].
+#[derive(Debug)]
+pub struct Faulty<S> {
+    inner: S,
+    faults: Mutex<Vec<Fault>>,
+}
+
+impl<S> Faulty<S> {
+    /// Wraps a store; nothing fails yet.
+    #[must_use]
+    pub const fn new(inner: S) -> Self {
+        Self { inner, faults: Mutex::new(Vec::new()) }
+    }
+
+    /// Lets the `nth` of the coming calls of one method fail, counted from 1, once.
+    pub fn lose(&self, lost: Lost, call: Call, nth: u32) {
+        let fault = Fault { call, before: nth.saturating_sub(1), lost };
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+    }
+
+    /// The store itself, all of whose calls go well.
+    #[must_use]
+    pub const fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// What gets lost of the call that is about to be made.
+    fn next(&self, call: Call) -> Option<Lost> {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lost = None;
+        faults.retain_mut(|fault| {
+            if fault.call != call {
+                return true;
+            }
+            if fault.before == 0 {
+                lost = lost.or(Some(fault.lost));
+                return false;
+            }
+            fault.before -= 1;
+            true
+        });
+        lost
+    }
+
+    async fn through<T: Send>(
+        &self,
+        call: Call,
+        operation: impl Future<Output = Result<T, StorageError>> + Send,
+    ) -> Result<T, StorageError>
+    where
+        S: Sync,
+    {
+        match self.next(call) {
+            None => operation.await,
+            Some(Lost::Request) => Err(unavailable(call)),
+            Some(Lost::Answer) => {
+                operation.await?;
+                Err(unavailable(call))
+            }
+        }
+    }
+}
+
+fn unavailable(call: Call) -> StorageError {
+    StorageError::new(StorageErrorKind::Unavailable, format!("{call:?} was made to fail"))
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<S: Storage> Storage for Faulty<S> {
+    fn durability(&self) -> Durability {
+        self.inner.durability()
+    }
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
+        self.through(Call::Client, self.inner.client(id)).await
+    }
+    async fn code(&self, id: OrderedId) -> Result<Option<StoredCode>, StorageError> {
+        self.through(Call::Code, self.inner.code(id)).await
+    }
+    async fn access_token(&self, id: OrderedId) -> Result<Option<StoredAccess>, StorageError> {
+        self.through(Call::AccessToken, self.inner.access_token(id)).await
+    }
+    async fn grants(
+        &self,
+        subject: &Subject,
+        before: Option<OrderedId>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<StoredGrant>, StorageError> {
+        self.through(Call::Grants, self.inner.grants(subject, before, limit, now)).await
+    }
+    async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
+        self.through(Call::InsertClient, self.inner.insert_client(client)).await
+    }
+    async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
+        self.through(Call::Decide, self.inner.decide(op)).await
+    }
+    async fn redeem_code(&self, op: RedeemCode) -> Result<Redeemed, StorageError> {
+        self.through(Call::RedeemCode, self.inner.redeem_code(op)).await
+    }
+    async fn revoke_grant(&self, op: RevokeGrant) -> Result<Revoked, StorageError> {
+        self.through(Call::RevokeGrant, self.inner.revoke_grant(op)).await
+    }
+    async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
+        self.through(Call::Purge, self.inner.purge(now, limit)).await
+    }
+}

@@ -1,0 +1,126 @@
+//! The conformance suite for anyone's [`Storage`].
+//!
+//! Each function proves one invariant on an empty store and panics with the reason if it is broken;
+//! [`run_all`] runs them all. Call them in a multi-threaded tokio runtime, so that the races are
+//! races:
+//!
+//! ```
+//! use grantor::storage::{MemoryStorage, testkit};
+//!
+//! # tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+//! testkit::run_all(|| async { MemoryStorage::new() }).await;
+//! # });
+//! # Ok::<_, std::io::Error>(())
+//! ```
+//!
+//! Run it a second time over [`Yielding`], which widens the gaps in which a race can go wrong.
+//! [`Faulty`] is a store whose requests or answers get lost, for the tests of what calls a store.
+//!
+//! New invariants come with new versions: a store that passes today may fail after an update, and
+//! was wrong before.
+
+#![allow(clippy::panic, clippy::expect_used, reason = "a test suite fails by panicking")]
+
+mod clients;
+mod clocks;
+mod decisions;
+mod faulty;
+mod fidelity;
+mod lists;
+mod purging;
+mod races;
+pub mod records;
+mod redemption;
+mod revocation;
+mod scene;
+mod wholeness;
+mod yielding;
+
+pub use clients::{
+    a_client_is_read_back_as_it_was_inserted, a_registered_client_id_is_taken,
+    parallel_registrations_of_one_id_add_one_client,
+};
+pub use clocks::{a_clock_that_goes_backwards_loses_nothing, the_ends_of_time_break_nothing};
+pub use decisions::{
+    a_collision_of_ids_records_nothing, a_denial_is_remembered_and_adds_nothing, an_approval_adds_its_grant_and_code,
+    attack_41_a_client_that_changed_gains_nothing, attack_41_a_prompt_is_decided_once,
+    attack_41_parallel_decisions_count_once,
+};
+pub use faulty::{Call, Faulty, Lost};
+pub use fidelity::{hostile_texts_are_kept_byte_for_byte, narrowed_tokens_are_kept, users_that_look_alike_are_apart};
+pub use lists::{
+    a_page_holds_no_more_than_asked_for, grants_are_listed_newest_first, only_live_grants_are_listed,
+    pages_show_every_grant_once,
+};
+pub use purging::{
+    a_decision_is_remembered_as_long_as_asked, a_purged_code_is_unknown, a_purged_grant_takes_all_of_it_along,
+    purging_beside_exchanges_loses_nothing, purging_goes_in_steps_until_nothing_is_left, purging_leaves_what_is_alive,
+};
+pub use redemption::{
+    a_code_is_worth_one_token, a_code_that_is_over_or_unknown_is_gone,
+    attack_12_parallel_exchanges_give_one_token_that_is_dead_at_once,
+    attack_13_a_replay_is_noticed_after_the_end_of_the_code, attack_13_a_replay_is_noticed_whatever_token_id_it_brings,
+    attack_13_a_replay_revokes_that_grant_alone, attack_15_a_taken_token_id_does_not_burn_the_code,
+};
+pub use revocation::{
+    a_grant_is_revoked_by_its_user_alone, a_revoked_grant_gives_no_token, parallel_revocations_count_once,
+    revoking_beside_an_exchange_leaves_no_live_token, tokens_of_a_revoked_grant_are_revoked,
+};
+pub use wholeness::an_operation_that_is_dropped_midway_is_whole;
+pub use yielding::Yielding;
+
+use super::Storage;
+
+/// Runs every invariant of this module, each on a new empty store from `fresh`.
+///
+/// # Panics
+/// At the first invariant that is broken.
+pub async fn run_all<S, F, Fut>(fresh: F)
+where
+    S: Storage,
+    F: Fn() -> Fut + Send + Sync,
+    Fut: Future<Output = S> + Send,
+{
+    macro_rules! each_on_a_fresh_store {
+        ($($invariant:ident,)*) => { $($invariant(fresh().await).await;)* };
+    }
+    each_on_a_fresh_store! {
+        a_client_is_read_back_as_it_was_inserted,
+        a_registered_client_id_is_taken,
+        parallel_registrations_of_one_id_add_one_client,
+        an_approval_adds_its_grant_and_code,
+        a_denial_is_remembered_and_adds_nothing,
+        attack_41_a_prompt_is_decided_once,
+        attack_41_parallel_decisions_count_once,
+        attack_41_a_client_that_changed_gains_nothing,
+        a_collision_of_ids_records_nothing,
+        a_code_is_worth_one_token,
+        a_code_that_is_over_or_unknown_is_gone,
+        attack_12_parallel_exchanges_give_one_token_that_is_dead_at_once,
+        attack_13_a_replay_revokes_that_grant_alone,
+        attack_13_a_replay_is_noticed_after_the_end_of_the_code,
+        attack_13_a_replay_is_noticed_whatever_token_id_it_brings,
+        attack_15_a_taken_token_id_does_not_burn_the_code,
+        a_grant_is_revoked_by_its_user_alone,
+        tokens_of_a_revoked_grant_are_revoked,
+        a_revoked_grant_gives_no_token,
+        parallel_revocations_count_once,
+        revoking_beside_an_exchange_leaves_no_live_token,
+        grants_are_listed_newest_first,
+        pages_show_every_grant_once,
+        only_live_grants_are_listed,
+        a_page_holds_no_more_than_asked_for,
+        hostile_texts_are_kept_byte_for_byte,
+        narrowed_tokens_are_kept,
+        users_that_look_alike_are_apart,
+        purging_leaves_what_is_alive,
+        purging_goes_in_steps_until_nothing_is_left,
+        a_purged_code_is_unknown,
+        a_purged_grant_takes_all_of_it_along,
+        a_decision_is_remembered_as_long_as_asked,
+        purging_beside_exchanges_loses_nothing,
+        an_operation_that_is_dropped_midway_is_whole,
+        a_clock_that_goes_backwards_loses_nothing,
+        the_ends_of_time_break_nothing,
+    }
+}

@@ -1,0 +1,40 @@
+//! Tasks that start together.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What one task of a race does.
+pub(super) type Racer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// How many tasks compete for one thing.
+pub(super) const CROWD: usize = 64;
+
+/// Runs all of `racers` as tasks of their own, which wait for one another at the start.
+pub(super) async fn race<T: Send + 'static>(racers: Vec<Racer<T>>) -> Vec<T> {
+    let waiting = Arc::new(AtomicUsize::new(racers.len()));
+    let tasks: Vec<_> = racers
+        .into_iter()
+        .map(|racer| {
+            let waiting = Arc::clone(&waiting);
+            tokio::spawn(async move {
+                waiting.fetch_sub(1, Ordering::AcqRel);
+                // Woken by a signal, they would start one after the other.
+                while waiting.load(Ordering::Acquire) > 0 {
+                    tokio::task::yield_now().await;
+                }
+                racer.await
+            })
+        })
+        .collect();
+    let mut outcomes = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        outcomes.push(task.await.expect("a task of the race panicked"));
+    }
+    outcomes
+}
+
+/// How many of `outcomes` are `wanted`.
+pub(super) fn count<T: PartialEq>(outcomes: &[T], wanted: &T) -> usize {
+    outcomes.iter().filter(|outcome| *outcome == wanted).count()
+}

@@ -1,0 +1,163 @@
+//! Records for tests: plausible, and no two with the same ids or secrets.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::protocol::client::{
+    AuthMethod, Client, ClientAuthentication, ClientId, ClientMetadata, ClientOrigin, GrantType,
+};
+use crate::protocol::grant::{AccessRecord, CodeRecord, Grant, Holder, Subject};
+use crate::protocol::pkce::CodeChallenge;
+use crate::protocol::prompt::PromptId;
+use crate::protocol::redirect::RedirectUri;
+use crate::protocol::resource::ResourceUri;
+use crate::protocol::scope::ScopeSet;
+use crate::protocol::secret::{OrderedId, SecretHash};
+use crate::protocol::time::Timestamp;
+use crate::storage::{Approval, Decide, RedeemCode, RevokeGrant};
+
+/// A present for tests.
+pub const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+/// How long [`approval`]'s codes last.
+pub const CODE_LIFETIME: Duration = Duration::from_secs(60);
+/// How long [`redeem`]'s tokens last, and their grants with them.
+pub const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
+/// How long [`approve`]'s and [`deny`]'s decisions are to be remembered.
+pub const MARK_LIFETIME: Duration = Duration::from_secs(1200);
+
+const CALLBACK: &str = "https://client.example/callback";
+
+fn next() -> u32 {
+    static COUNTER: AtomicU32 = AtomicU32::new(1);
+    COUNTER.fetch_add(1, Ordering::Relaxed)
+}
+
+/// An id that no other call gives.
+#[must_use]
+pub fn ordered_id(now: Timestamp) -> OrderedId {
+    OrderedId::new(now, next())
+}
+
+/// A prompt that no other call gives.
+#[must_use]
+pub fn prompt(now: Timestamp) -> PromptId {
+    let mut random = [0x5a; 10];
+    random[6..].copy_from_slice(&next().to_be_bytes());
+    PromptId::new(now, random)
+}
+
+/// The hash of a secret that no other call gives.
+#[must_use]
+pub fn hash() -> SecretHash {
+    SecretHash::of_text(&format!("secret {}", next()))
+}
+
+/// A user.
+#[must_use]
+pub fn subject(id: &str) -> Subject {
+    Subject::new(id)
+}
+
+/// A public client that registered itself.
+///
+/// # Panics
+/// If `id` is no client id.
+#[must_use]
+pub fn client(id: &str) -> Client {
+    Client {
+        id: ClientId::parse(id).expect("a client id"),
+        origin: ClientOrigin::Dynamic,
+        authentication: ClientAuthentication::None,
+        metadata: ClientMetadata {
+            redirect_uris: vec![RedirectUri::parse(CALLBACK).expect("a redirect URI")],
+            name: Some("A client".to_owned()),
+            home_page: None,
+            logo: None,
+            auth_method: AuthMethod::None,
+            grant_types: vec![GrantType::AuthorizationCode],
+        },
+        scope_ceiling: None,
+        created_at: NOW,
+        revision: 3,
+    }
+}
+
+/// A new grant with its code.
+///
+/// # Panics
+/// Never: its texts are constants.
+#[must_use]
+pub fn approval(subject: &Subject, client: &ClientId, now: Timestamp) -> Approval {
+    let grant = Grant {
+        id: ordered_id(now),
+        holder: Holder::User(subject.clone()),
+        client: client.clone(),
+        scopes: ScopeSet::parse("projects:read projects:write").expect("scopes"),
+        resources: vec![ResourceUri::parse("https://app.example/api").expect("a resource")],
+        created_at: now,
+    };
+    let code = CodeRecord {
+        id: ordered_id(now),
+        hash: hash(),
+        grant: grant.id,
+        redirect_uri: Arc::from(CALLBACK),
+        challenge: CodeChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").expect("a challenge"),
+        expires_at: now.after(CODE_LIFETIME),
+    };
+    Approval { grant: Arc::new(grant), code }
+}
+
+/// The approval of a prompt.
+#[must_use]
+pub fn approve(prompt: PromptId, client: &Client, approval: &Approval, now: Timestamp) -> Decide {
+    Decide { approval: Some(approval.clone()), ..deny(prompt, client, now) }
+}
+
+/// The denial of a prompt.
+#[must_use]
+pub fn deny(prompt: PromptId, client: &Client, now: Timestamp) -> Decide {
+    Decide {
+        prompt,
+        keep_until: now.after(MARK_LIFETIME),
+        client: client.id.clone(),
+        client_revision: client.revision,
+        approval: None,
+        now,
+    }
+}
+
+/// The exchange of an approval's code for a new token.
+#[must_use]
+pub fn redeem(approval: &Approval, now: Timestamp) -> RedeemCode {
+    let grant = &approval.grant;
+    RedeemCode {
+        code: approval.code.id,
+        access: AccessRecord {
+            id: ordered_id(now),
+            hash: hash(),
+            grant: grant.id,
+            scopes: grant.scopes.clone(),
+            resource: grant.resources[0].clone(),
+            issued_at: now,
+            expires_at: now.after(TOKEN_LIFETIME),
+        },
+        grant_expires_at: now.after(TOKEN_LIFETIME),
+        now,
+    }
+}
+
+/// The user whose grant it is.
+///
+/// # Panics
+/// If it is a client's own.
+#[must_use]
+pub fn user_of(grant: &Grant) -> Subject {
+    grant.holder.subject().expect("the grant of a user").clone()
+}
+
+/// The withdrawal of a grant by its user.
+#[must_use]
+pub fn revoke(grant: &Grant, now: Timestamp) -> RevokeGrant {
+    RevokeGrant { grant: grant.id, subject: user_of(grant), now }
+}

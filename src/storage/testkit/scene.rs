@@ -1,0 +1,110 @@
+//! A store with a client in it, and the common steps with their expected outcomes.
+
+use std::sync::Arc;
+
+use super::records;
+use crate::protocol::client::Client;
+use crate::protocol::grant::Grant;
+use crate::protocol::secret::OrderedId;
+use crate::protocol::time::Timestamp;
+use crate::storage::{
+    Approval, Decide, Decided, Inserted, RedeemCode, Redeemed, RevokeGrant, Revoked, Storage, StoredAccess, StoredCode,
+    StoredGrant,
+};
+
+pub(super) struct Scene<S> {
+    pub(super) store: Arc<S>,
+    pub(super) client: Arc<Client>,
+}
+
+impl<S: Storage> Scene<S> {
+    pub(super) async fn new(store: S) -> Self {
+        let scene = Self { store: Arc::new(store), client: Arc::new(records::client("client")) };
+        scene.insert(&scene.client).await;
+        scene
+    }
+
+    pub(super) async fn insert(&self, client: &Arc<Client>) {
+        let inserted = self.store.insert_client(Arc::clone(client)).await.expect("insert_client answers");
+        assert_eq!(inserted, Inserted::New, "the id of a new client was free");
+    }
+
+    pub(super) async fn decide(&self, op: Decide) -> Decided {
+        self.store.decide(op).await.expect("decide answers")
+    }
+
+    pub(super) async fn redeem(&self, op: RedeemCode) -> Redeemed {
+        self.store.redeem_code(op).await.expect("redeem_code answers")
+    }
+
+    pub(super) async fn revoke(&self, op: RevokeGrant) -> Revoked {
+        self.store.revoke_grant(op).await.expect("revoke_grant answers")
+    }
+
+    pub(super) async fn purge(&self, now: Timestamp, limit: u32) -> u32 {
+        self.store.purge(now, limit).await.expect("purge answers")
+    }
+
+    pub(super) async fn code(&self, id: OrderedId) -> Option<StoredCode> {
+        self.store.code(id).await.expect("code answers")
+    }
+
+    pub(super) async fn token(&self, id: OrderedId) -> Option<StoredAccess> {
+        self.store.access_token(id).await.expect("access_token answers")
+    }
+
+    pub(super) async fn grants(&self, subject: &str, now: Timestamp) -> Vec<StoredGrant> {
+        self.store.grants(&records::subject(subject), None, 1000, now).await.expect("grants answers")
+    }
+
+    /// A new grant of `subject`, approved at `now`.
+    pub(super) async fn approved(&self, subject: &str, now: Timestamp) -> Approval {
+        let approval = records::approval(&records::subject(subject), &self.client.id, now);
+        self.approve(&approval, now).await;
+        approval
+    }
+
+    /// Approves a new prompt.
+    pub(super) async fn approve(&self, approval: &Approval, now: Timestamp) {
+        let op = records::approve(records::prompt(now), &self.client, approval, now);
+        assert_eq!(self.decide(op).await, Decided::First, "a new prompt was approved with free ids");
+    }
+
+    /// A new grant of `subject` whose code was exchanged at once, and its token.
+    pub(super) async fn redeemed(&self, subject: &str, now: Timestamp) -> (Approval, OrderedId) {
+        let approval = self.approved(subject, now).await;
+        let op = records::redeem(&approval, now);
+        let token = op.access.id;
+        assert_eq!(self.redeem(op).await, Redeemed::First, "a new code was redeemed");
+        (approval, token)
+    }
+
+    pub(super) async fn is_live(&self, token: OrderedId) -> bool {
+        self.token(token).await.is_some_and(|stored| !stored.revoked)
+    }
+
+    pub(super) async fn assert_live(&self, token: OrderedId, why: &str) {
+        assert!(self.is_live(token).await, "the token must be live: {why}");
+    }
+
+    pub(super) async fn assert_dead(&self, token: OrderedId, why: &str) {
+        assert!(!self.is_live(token).await, "the token must not be live: {why}");
+    }
+
+    /// Nothing of an approval is there: no code that could be redeemed and no grant on the list.
+    pub(super) async fn assert_absent(&self, approval: &Approval, now: Timestamp, why: &str) {
+        assert!(self.code(approval.code.id).await.is_none(), "the code must not exist: {why}");
+        assert!(!self.lists(&approval.grant, now).await, "the grant must not exist: {why}");
+        let revoked = self.revoke(records::revoke(&approval.grant, now)).await;
+        assert_eq!(revoked, Revoked::Unknown, "the grant must not exist: {why}");
+    }
+
+    pub(super) async fn lists(&self, grant: &Grant, now: Timestamp) -> bool {
+        self.grants(records::user_of(grant).as_str(), now).await.iter().any(|stored| stored.grant.id == grant.id)
+    }
+}
+
+/// One millisecond before `time`.
+pub(super) const fn just_before(time: Timestamp) -> Timestamp {
+    Timestamp::from_millis(time.as_millis().saturating_sub(1))
+}

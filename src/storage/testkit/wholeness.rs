@@ -1,0 +1,85 @@
+//! An operation is done whole or not at all, even if nobody waits for its end.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use super::records::{self, NOW};
+use super::scene::Scene;
+use crate::storage::{Decided, Redeemed, Revoked, Storage};
+
+/// Polls an operation a few times and drops it; whether it came to its end.
+async fn poll_and_drop<T>(operation: impl Future<Output = T>, polls: usize) -> bool {
+    let mut operation = pin!(operation);
+    for _ in 0..polls {
+        let poll = operation.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        if matches!(poll, Poll::Ready(_)) {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
+}
+
+/// A caller that goes away midway, as a client does that hangs up, leaves an exchange, a decision or
+/// a revocation that happened whole or not at all, and what follows agrees with it.
+///
+/// # Panics
+/// If the invariant is broken.
+pub async fn an_operation_that_is_dropped_midway_is_whole<S: Storage>(store: S) {
+    let scene = Scene::new(store).await;
+    for polls in 0..40 {
+        dropped_decision(&scene, polls).await;
+        dropped_exchange(&scene, polls).await;
+        dropped_revocation(&scene, polls).await;
+    }
+}
+
+async fn dropped_decision<S: Storage>(scene: &Scene<S>, polls: usize) {
+    let prompt = records::prompt(NOW);
+    let approval = records::approval(&records::subject("user"), &scene.client.id, NOW);
+    let op = records::approve(prompt, &scene.client, &approval, NOW);
+    let store = Arc::clone(&scene.store);
+    poll_and_drop(store.decide(op), polls).await;
+    // A denial waits for a decision that goes on without its caller, or comes first.
+    let approved = match scene.decide(records::deny(prompt, &scene.client, NOW)).await {
+        Decided::First => false,
+        Decided::AlreadyDecided { approved } => approved,
+        other => panic!("a decision after one that was dropped: {other:?}"),
+    };
+    assert_eq!(scene.code(approval.code.id).await.is_some(), approved, "a dropped approval and its code");
+    assert_eq!(scene.lists(&approval.grant, NOW).await, approved, "a dropped approval and its grant");
+}
+
+async fn dropped_exchange<S: Storage>(scene: &Scene<S>, polls: usize) {
+    let approval = scene.approved("user", NOW).await;
+    let op = records::redeem(&approval, NOW);
+    let token = op.access.id;
+    let store = Arc::clone(&scene.store);
+    poll_and_drop(store.redeem_code(op), polls).await;
+    let again = records::redeem(&approval, NOW);
+    let second = again.access.id;
+    match scene.redeem(again).await {
+        Redeemed::First => {
+            assert!(scene.token(token).await.is_none(), "a dropped exchange left a token and no mark");
+            scene.assert_live(second, "the dropped exchange did not happen").await;
+        }
+        Redeemed::Replayed => {
+            assert!(scene.token(token).await.is_some(), "a dropped exchange left a mark and no token");
+            scene.assert_dead(token, "its code was replayed").await;
+        }
+        other => panic!("an exchange after one that was dropped: {other:?}"),
+    }
+}
+
+async fn dropped_revocation<S: Storage>(scene: &Scene<S>, polls: usize) {
+    let (approval, token) = scene.redeemed("user", NOW).await;
+    let store = Arc::clone(&scene.store);
+    let done = poll_and_drop(store.revoke_grant(records::revoke(&approval.grant, NOW)), polls).await;
+    if done {
+        scene.assert_dead(token, "its grant was revoked").await;
+    }
+    let outcome = scene.revoke(records::revoke(&approval.grant, NOW)).await;
+    assert!(matches!(outcome, Revoked::Now | Revoked::Already), "a revocation after one that was dropped: {outcome:?}");
+    scene.assert_dead(token, "its grant was revoked").await;
+}

@@ -1,0 +1,80 @@
+//! A store that lets others go first.
+
+use std::sync::Arc;
+
+use tokio::task::yield_now;
+
+use crate::protocol::client::{Client, ClientId};
+use crate::protocol::grant::Subject;
+use crate::protocol::secret::OrderedId;
+use crate::protocol::time::Timestamp;
+use crate::storage::{
+    Decide, Decided, Durability, Inserted, RedeemCode, Redeemed, RevokeGrant, Revoked, Storage, StorageError,
+    StoredAccess, StoredCode, StoredGrant,
+};
+
+/// A store that gives way to other tasks before and after each call, as one behind a network does,
+/// so that the steps of its callers interleave.
+#[derive(Debug, Clone, Default)]
+pub struct Yielding<S>(S);
+
+impl<S> Yielding<S> {
+    /// Wraps a store.
+    #[must_use]
+    pub const fn new(inner: S) -> Self {
+        Self(inner)
+    }
+
+    /// The store itself.
+    #[must_use]
+    pub const fn inner(&self) -> &S {
+        &self.0
+    }
+}
+
+async fn among_others<T>(call: impl Future<Output = T> + Send) -> T {
+    yield_now().await;
+    let answer = call.await;
+    yield_now().await;
+    answer
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<S: Storage> Storage for Yielding<S> {
+    fn durability(&self) -> Durability {
+        self.0.durability()
+    }
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
+        among_others(self.0.client(id)).await
+    }
+    async fn code(&self, id: OrderedId) -> Result<Option<StoredCode>, StorageError> {
+        among_others(self.0.code(id)).await
+    }
+    async fn access_token(&self, id: OrderedId) -> Result<Option<StoredAccess>, StorageError> {
+        among_others(self.0.access_token(id)).await
+    }
+    async fn grants(
+        &self,
+        subject: &Subject,
+        before: Option<OrderedId>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<StoredGrant>, StorageError> {
+        among_others(self.0.grants(subject, before, limit, now)).await
+    }
+    async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
+        among_others(self.0.insert_client(client)).await
+    }
+    async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
+        among_others(self.0.decide(op)).await
+    }
+    async fn redeem_code(&self, op: RedeemCode) -> Result<Redeemed, StorageError> {
+        among_others(self.0.redeem_code(op)).await
+    }
+    async fn revoke_grant(&self, op: RevokeGrant) -> Result<Revoked, StorageError> {
+        among_others(self.0.revoke_grant(op)).await
+    }
+    async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
+        among_others(self.0.purge(now, limit)).await
+    }
+}
