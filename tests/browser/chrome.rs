@@ -34,7 +34,7 @@ impl Chrome {
     pub(crate) async fn open(name: &'static str, kind: Kind) -> Self {
         let (process, port) = DriverProcess::start();
         let capabilities = capabilities(name, kind).expect("the capabilities are JSON");
-        let patience = ElementPollerWithTimeout::new(Duration::from_secs(10), Duration::from_millis(50));
+        let patience = ElementPollerWithTimeout::new(Duration::from_secs(30), Duration::from_millis(50));
         let driver = WebDriver::builder(format!("http://127.0.0.1:{port}"), capabilities).poller(Arc::new(patience));
         Self { driver: driver.connect().await.expect("Chromium starts"), _process: process, name }
     }
@@ -115,14 +115,17 @@ fn capabilities(name: &str, kind: Kind) -> WebDriverResult<Capabilities> {
         capabilities.add_arg(argument)?;
     }
     capabilities.add_arg(&format!("--user-data-dir={}", fresh_profile(name).display()))?;
+    // High enough for a whole page in one picture.
+    capabilities.add_arg("--window-size=1000,1300")?;
     match kind {
-        Kind::Desktop => capabilities.add_arg("--window-size=1000,900")?,
+        Kind::Desktop => {}
         Kind::DarkPhone => {
-            capabilities.add_arg("--window-size=390,844")?;
+            // A headless window is never this narrow by itself.
+            let screen = json!({ "width": 390, "height": 1250, "pixelRatio": 2, "mobile": true });
+            capabilities.add_experimental_option("mobileEmulation", json!({ "deviceMetrics": screen }))?;
             capabilities.add_arg("--blink-settings=preferredColorScheme=0")?;
         }
         Kind::WithoutJavaScript => {
-            capabilities.add_arg("--window-size=1000,900")?;
             let blocked = 2;
             let prefs = json!({ "profile.managed_default_content_settings.javascript": blocked });
             capabilities.add_experimental_option("prefs", prefs)?;
