@@ -31,17 +31,15 @@ impl fmt::Display for Text<'_> {
 
 /// A page with `main`, which is HTML, for `user` or for nobody in particular.
 pub(crate) fn page(title: &str, user: Option<&str>, main: &str) -> Html<String> {
-    let (title, person) = (
-        Text(title),
-        match user {
-            Some(user) => format!(
-                r#"<a href="/account">Connected apps</a>
+    let title = Text(title);
+    let person = match user {
+        Some(user) => format!(
+            r#"<a href="/account">Connected apps</a>
       <form method="post" action="/logout"><button class="link">Log out {}</button></form>"#,
-                Text(user)
-            ),
-            None => r#"<a href="/account">Log in</a>"#.to_owned(),
-        },
-    );
+            Text(user)
+        ),
+        None => r#"<a href="/account">Log in</a>"#.to_owned(),
+    };
     Html(format!(
         r#"<!doctype html>
 <html lang="en">
