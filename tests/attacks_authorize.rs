@@ -228,7 +228,16 @@ async fn attack_07_the_token_endpoint_refuses_repetition_and_burns_nothing() {
             world.post("/oauth/token", &form, &[]).await.assert_error(400, "invalid_request");
         }
     }
-    let extra = [("scope[a]", "admin"), ("x", "1"), ("x", "2"), ("state", "1"), ("state", "2"), ("resource", "")];
+    let extra = [
+        ("code[a]", "x"),
+        ("client_id[]", "x"),
+        ("Code", "x"),
+        ("x", "1"),
+        ("x", "2"),
+        ("state", "1"),
+        ("state", "2"),
+        ("resource", ""),
+    ];
     let honest = client.token_request(&code, &[]);
     let form = [support::pairs(&honest), extra.to_vec()].concat();
     assert_eq!(world.post("/oauth/token", &form, &[]).await.status(), StatusCode::OK);

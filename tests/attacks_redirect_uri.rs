@@ -148,18 +148,17 @@ async fn attack_03_one_loopback_host_is_not_another_and_only_loopback_has_a_free
 #[tokio::test]
 async fn attack_04_a_code_is_bound_to_the_loopback_uri_as_presented() {
     let world = World::new();
-    for (registered, presented) in [
-        ("http://127.0.0.1/cb", "http://127.0.0.1:53123/cb"),
-        ("http://[::1]:4000/cb", "http://[::1]:53123/cb"),
-        ("http://localhost:4000/cb", "http://localhost/cb"),
+    for (host, registered, presented) in [
+        ("127.0.0.1", "http://127.0.0.1/cb", "http://127.0.0.1:53123/cb"),
+        ("[::1]", "http://[::1]:4000/cb", "http://[::1]:53123/cb"),
+        ("localhost", "http://localhost:4000/cb", "http://localhost/cb"),
     ] {
         let client = world.client("none", &[registered]).await;
         let request = client.authorize_with(&[("redirect_uri", presented)]);
         let answer = world.browser_of("alice").allow(&request).await;
         assert!(answer.location().unwrap().starts_with(&format!("{presented}?")), "{:?}", answer.location());
         let code = answer.redirect_parameter("code").unwrap();
-        let elsewhere = presented.replace("/cb", ":9/cb").replace(":53123:9", ":9");
-        for wrong in [registered, &elsewhere, "http://127.0.0.1:53124/cb"] {
+        for wrong in [registered, &format!("http://{host}:9/cb"), &format!("{presented}/")] {
             let answer = world.exchange(&client, &code, &[("redirect_uri", wrong)]).await;
             answer.assert_error(400, "invalid_grant");
         }

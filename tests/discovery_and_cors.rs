@@ -238,6 +238,33 @@ async fn no_answer_about_one_request_is_kept() {
     assert_eq!(metadata.header("content-type"), Some("application/json"));
 }
 
+#[tokio::test]
+async fn the_metadata_has_what_clients_decide_by_and_no_more() {
+    let world = World::new();
+    let server = world.get(SERVER).await.json();
+    for (name, value) in [
+        // Claude registers only where `none` is offered.
+        ("token_endpoint_auth_methods_supported", json!(["none", "client_secret_basic", "client_secret_post"])),
+        ("response_types_supported", json!(["code"])),
+        ("grant_types_supported", json!(["authorization_code"])),
+        ("code_challenge_methods_supported", json!(["S256"])),
+        ("authorization_response_iss_parameter_supported", json!(true)),
+    ] {
+        assert_eq!(server[name], value, "{name}");
+    }
+    let resource = world.get(&format!("{RESOURCE}/api")).await.json();
+    assert_eq!(resource["bearer_methods_supported"], json!(["header"]));
+    for document in [&server, &resource] {
+        assert_eq!(document["scopes_supported"], json!(["projects:read", "projects:write"]), "no reserved scope");
+        assert!(
+            document.as_object().unwrap().values().all(|value| !value.is_null() && value != "" && *value != json!([]))
+        );
+    }
+    for name in ["jwks_uri", "userinfo_endpoint", "id_token_signing_alg_values_supported"] {
+        assert!(server.get(name).is_none(), "{name} is OpenID's");
+    }
+}
+
 /// The path of an endpoint, which must be an absolute URL on the app's origin.
 fn endpoint(world: &World, metadata: &serde_json::Value, name: &str) -> String {
     let url = metadata[name].as_str().unwrap_or_else(|| panic!("no {name} in {metadata}"));
