@@ -63,7 +63,8 @@ fn public(name: &str, redirect_uris: &[&str]) -> Value {
 }
 
 fn with(mut metadata: Value, more: Value) -> Value {
-    metadata.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Value::Object(more) = more else { panic!("metadata is an object") };
+    metadata.as_object_mut().unwrap().extend(more);
     metadata
 }
 
