@@ -218,18 +218,6 @@ async fn attack_14_a_code_is_worth_nothing_to_another_client() {
 }
 
 #[tokio::test]
-async fn attack_14_the_token_of_a_code_belongs_to_the_client_that_asked() {
-    let world = World::new();
-    let client = world.public_client().await;
-    let token = world.access_token(&client).await;
-    let guard = world.server.resource(API).unwrap().require("").unwrap();
-    let request = support::request(http::Method::GET, "/api").header("authorization", format!("Bearer {token}"));
-    let principal = guard.check(&request.body(()).unwrap().into_parts().0).await.unwrap();
-    assert_eq!(principal.client().as_str(), client.id);
-    assert_eq!(principal.subject(), Some(&Subject::new("alice")));
-}
-
-#[tokio::test]
 async fn attack_15_what_the_client_can_mend_does_not_burn_the_code() {
     let world = World::new();
     let uris = [CALLBACK, "https://client.example/other"];

@@ -104,6 +104,9 @@ fn malformed(minted: &str, other_kind: &str) -> Vec<Vec<u8>> {
         changed[..8.min(length)].fill(first);
         bad.push(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(changed)).into_bytes());
     }
+    let mut with_top_bit = bytes.clone();
+    with_top_bit[0] |= 0x80;
+    bad.push(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(with_top_bit)).into_bytes());
     // The last character has four bits that say nothing: one token must not have sixteen spellings.
     let last = minted.as_bytes()[57];
     bad.extend((b'A'..=b'Z').chain(b'a'..=b'z').chain(b'0'..=b'9').filter(|byte| *byte != last).map(|byte| {
