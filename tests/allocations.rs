@@ -2,6 +2,8 @@
 //!
 //! One test in a binary of its own, so that nothing else allocates meanwhile.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
 mod support;
 
 use std::alloc::System;

@@ -153,8 +153,10 @@ async fn attack_13_a_replay_counts_after_the_end_of_the_code_and_without_redirec
     }
 }
 
+type Changes<'a> = Vec<(&'a str, &'a str)>;
+
 /// What somebody can send who has seen a code but is not its client, with the error that it gets.
-fn strangers<'a>(other: &'a Client, forged: &'a str) -> Vec<(&'static str, Vec<(&'a str, &'a str)>)> {
+fn strangers<'a>(other: &'a Client, forged: &'a str) -> Vec<(&'static str, Changes<'a>)> {
     vec![
         ("invalid_grant", vec![("client_id", &other.id), ("client_secret", "")]),
         ("invalid_client", vec![("client_id", "nobody"), ("client_secret", "")]),
@@ -224,7 +226,7 @@ async fn attack_15_what_the_client_can_mend_does_not_burn_the_code() {
     for method in ["none", "client_secret_post"] {
         let client = world.client(method, &uris).await;
         let code = world.code_for(&client, &[("resource", API)]).await;
-        let mut attempts: Vec<(u16, &str, Vec<(&str, &str)>)> = vec![
+        let mut attempts: Vec<(u16, &str, Changes<'_>)> = vec![
             (400, "invalid_target", vec![("resource", MCP)]),
             (400, "invalid_target", vec![("resource", "https://unknown.example/")]),
             (400, "invalid_target", vec![("resource", "not a URL")]),

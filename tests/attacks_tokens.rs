@@ -27,8 +27,10 @@ fn token_of(answer: &Answer) -> String {
     answer.json()["access_token"].as_str().unwrap().to_owned()
 }
 
+type Headers<'a> = &'a [(&'a str, &'a [u8])];
+
 /// The answer of the guard of [`API`] to a request with these headers; 200 if it may pass.
-async fn knock(world: &World, path: &str, headers: &[(&str, &[u8])]) -> Answer {
+async fn knock(world: &World, path: &str, headers: Headers<'_>) -> Answer {
     let guard = world.server.resource(API).unwrap().require("projects:read").unwrap();
     let mut request = support::request(Method::GET, path);
     for (name, value) in headers {
@@ -168,7 +170,7 @@ async fn attack_21_only_one_well_formed_bearer_header_is_read() {
     let glued = format!("Bearer{token}");
     let listed = format!("Bearer {token}, Bearer {token}");
     let cookie = format!("access_token={token}; session=alice.1");
-    let refused: [(u16, &str, &[(&str, &[u8])]); 12] = [
+    let refused: [(u16, &str, Headers<'_>); 12] = [
         (401, "/api", &[]),
         (401, "/api", &[("authorization", b"")]),
         (400, "/api", &[("authorization", b"Bearer")]),
