@@ -1,8 +1,10 @@
-//! What the store in memory costs in bytes and allocations.
+//! What the store in memory costs in bytes and allocations, and what requests cost.
 //!
 //! One test in a binary of its own, so that nothing else allocates meanwhile.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
+mod support;
 
 use std::alloc::System;
 use std::future::Future;
@@ -15,7 +17,9 @@ use grantor::protocol::secret::OrderedId;
 use grantor::protocol::time::Timestamp;
 use grantor::storage::testkit::records::{self, NOW};
 use grantor::storage::{AnyStorage, Approval, Decided, Inserted, MemoryStorage, RedeemCode, Redeemed, Storage};
+use http::Method;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use support::{API, Client, World};
 
 #[global_allocator]
 static COUNTING: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -34,7 +38,8 @@ fn now<T>(operation: impl Future<Output = T>) -> T {
 fn allocations<T>(work: impl FnOnce() -> T) -> usize {
     let region = Region::new(COUNTING);
     let kept = work();
-    let allocations = region.change().allocations;
+    let allocations = region.change();
+    let allocations = allocations.allocations + allocations.reallocations;
     drop(kept);
     allocations
 }
@@ -80,6 +85,11 @@ fn forget_codes(store: &MemoryStorage) {
 }
 
 #[test]
+fn what_tokens_and_requests_cost() {
+    what_a_token_costs();
+    what_requests_cost();
+}
+
 fn what_a_token_costs() {
     let (bytes, _store) = live_bytes(|| {
         let store = store();
@@ -104,7 +114,7 @@ fn what_a_token_costs() {
             redeem(&store, op);
         }
     });
-    println!("bytes per live token: {:.1} (goal {GOAL})", bytes as f64 / TOKENS as f64);
+    println!("bytes per live access token: {:.1} (goal {GOAL})", bytes as f64 / TOKENS as f64);
     assert!(bytes <= GOAL * TOKENS, "{} bytes a token", bytes / TOKENS);
     assert!(ids.iter().all(|id| now(store.access_token(*id)).unwrap().is_some()));
 
@@ -121,4 +131,46 @@ fn what_a_token_costs() {
     let narrowed = redeem(&store, narrowed);
     let narrowed = allocations(|| now(store.access_token(narrowed)).unwrap());
     assert_eq!((code, narrowed), (0, 0), "other look-ups allocate nothing either");
+}
+
+const REQUESTS: usize = 1000;
+const GUARD_GOAL: usize = 1;
+const EXCHANGE_GOAL: usize = 12;
+
+fn what_requests_cost() {
+    let world = World::new();
+    let client = now(world.public_client());
+    let token = now(world.access_token(&client));
+    let guard = world.server.resource(API).unwrap().require("projects:read").unwrap();
+    let request = support::request(Method::GET, "/api").header("authorization", format!("Bearer {token}"));
+    let request = request.body(()).unwrap().into_parts().0;
+    let guarded = allocations(|| (0..REQUESTS).for_each(|_| assert!(now(guard.check(&request)).is_ok())));
+    println!("allocations per guard call: {} (goal {GUARD_GOAL})", guarded.div_ceil(REQUESTS));
+    assert!(guarded <= GUARD_GOAL * REQUESTS, "{guarded} for {REQUESTS} calls");
+
+    let requests: Vec<_> = (0..2 * REQUESTS).map(|_| exchange(&world, &client)).collect();
+    let (warm_up, measured) = requests.split_at(REQUESTS);
+    let run = |requests: &[http::Request<bytes::Bytes>]| {
+        // What it costs to copy the request is not the server's.
+        let copies: Vec<_> = requests.to_vec();
+        let mut answers = Vec::with_capacity(copies.len());
+        let spent = allocations(|| copies.into_iter().for_each(|copy| answers.push(now(world.server.handle(copy)))));
+        assert!(answers.iter().all(|answer| answer.status() == 200));
+        spent
+    };
+    run(warm_up);
+    let spent = run(measured);
+    println!(
+        "allocations per code exchange over Request → Response: {:.1} (goal {EXCHANGE_GOAL})",
+        spent as f64 / REQUESTS as f64
+    );
+    assert!(spent <= EXCHANGE_GOAL * REQUESTS, "{spent} for {REQUESTS} exchanges");
+}
+
+/// The honest exchange of a fresh code.
+fn exchange(world: &World, client: &Client) -> http::Request<bytes::Bytes> {
+    let code = now(world.code(client));
+    let form = support::encode(&support::pairs(&client.token_request(&code, &[])));
+    let request = support::request(Method::POST, "/oauth/token");
+    request.header("content-type", "application/x-www-form-urlencoded").body(form.into()).unwrap()
 }

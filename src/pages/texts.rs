@@ -20,6 +20,8 @@ pub(super) struct Texts {
     pub(super) new_tab: &'static str,
     pub(super) scopes: &'static str,
     pub(super) no_scopes: &'static str,
+    /// Marks a scope that comes on top of what was given before.
+    pub(super) new_scope: &'static str,
     pub(super) resources: &'static str,
     pub(super) goes_to_site: &'static str,
     pub(super) goes_to_loopback: &'static str,
@@ -62,6 +64,7 @@ pub(super) const ENGLISH: Texts = Texts {
     new_tab: "opens in a new tab",
     scopes: "If you allow it, this app can",
     no_scopes: "Reach {app} in your name. It asks for no particular permission.",
+    new_scope: "New",
     resources: "Access is for",
     goes_to_site: "Either way, your browser then goes to",
     goes_to_loopback: "Either way, your browser then goes to this computer",

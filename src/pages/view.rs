@@ -102,6 +102,7 @@ pub(super) struct Consent<'a> {
     identity_note: Sentence<'a>,
     user: String,
     scopes: &'a [ScopeView],
+    offline: Option<&'a str>,
     no_scopes: Sentence<'a>,
     resources: &'a [ResourceView],
     destination: Destination,
@@ -126,6 +127,7 @@ impl<'a> Consent<'a> {
             }),
             user: inert(&view.user),
             scopes: &view.scopes,
+            offline: view.offline.as_deref(),
             no_scopes: names.sentence(texts.no_scopes),
             resources: &view.resources,
             destination: Destination {

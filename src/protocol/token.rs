@@ -296,16 +296,24 @@ impl TokenResponse {
     /// The answer's body.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // Tokens are base64url and scopes have neither quotes nor backslashes: nothing needs escaping.
-        let (token, seconds, scope) = (self.access_token.expose(), self.expires_in.as_secs(), self.scopes.as_str());
-        let mut json =
-            format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":{seconds},"scope":"{scope}""#);
-        if let Some(refresh_token) = &self.refresh_token {
-            json.push_str(r#","refresh_token":""#);
-            json.push_str(refresh_token.expose());
-            json.push('"');
-        }
-        json.push('}');
-        json
+        // Tokens are base64url and scopes have neither quotes nor backslashes: nothing needs escaping. Joined at
+        // once, the text has no spare room, which would cost its owner another allocation.
+        let (token, seconds) = (self.access_token.expose(), self.expires_in.as_secs().to_string());
+        let (refresh_name, refresh_token) = match &self.refresh_token {
+            Some(text) => (r#"","refresh_token":""#, text.expose()),
+            None => ("", ""),
+        };
+        [
+            r#"{"access_token":""#,
+            token,
+            r#"","token_type":"Bearer","expires_in":"#,
+            &seconds,
+            r#","scope":""#,
+            self.scopes.as_str(),
+            refresh_name,
+            refresh_token,
+            r#""}"#,
+        ]
+        .concat()
     }
 }

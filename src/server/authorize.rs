@@ -40,7 +40,7 @@ impl Server {
         let user = self.0.host.signed_in(request).await?;
         let signed_in = user.as_ref().map(|user| user.authenticated_at);
         match (valid.wishes().login(signed_in, self.now()), user) {
-            (Ok(Login::Enough), Some(user)) => self.answer(valid, &user, browser).await,
+            (Ok(Login::Enough), Some(user)) => self.decide_or_ask(valid, &user, browser).await,
             (Ok(Login::Enough), None) => self.sign_in(request, &valid, false).await,
             (Ok(Login::Needed { fresh }), _) => self.sign_in(request, &valid, fresh).await,
             (Err(reason), _) => self.refuse(&valid.refuse(reason)),
@@ -68,7 +68,7 @@ impl Server {
         Ok(Authorization::SignIn { location })
     }
 
-    async fn answer(
+    async fn decide_or_ask(
         &self,
         valid: ValidRequest,
         user: &User,

@@ -36,6 +36,10 @@ impl TestClock {
     pub fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
     }
+
+    pub fn set(&self, now: Timestamp) {
+        self.0.store(now.as_millis(), Ordering::SeqCst);
+    }
 }
 
 /// The app: whoever sends the cookie `session=alice.1` is alice, in her session `alice.1`.
@@ -190,6 +194,7 @@ impl<S: Storage + Clone> World<S> {
                 grant_types: vec![protocol::GrantType::AuthorizationCode],
             },
             scope_ceiling: None,
+            consent_policy: protocol::ConsentPolicy::Ask,
             created_at: self.clock.now(),
             revision: 0,
         };
