@@ -1,5 +1,6 @@
 //! The authorization request (RFC 6749 §4.1.1): who asks, for what, and where the answer goes.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::client::{Client, ClientId, ClientOrigin, GrantType};
@@ -98,9 +99,15 @@ impl RedirectError {
 }
 
 /// An answer of the authorization endpoint: where to send the browser.
-#[derive(Debug)]
 pub struct AuthorizeResponse {
     location: String,
+}
+
+// The location may have a code.
+impl fmt::Debug for AuthorizeResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AuthorizeResponse(..)")
+    }
 }
 
 impl AuthorizeResponse {
