@@ -1,5 +1,7 @@
 //! From HTTP to the server's endpoints and back.
 
+use std::fmt::Display;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::request::Parts;
@@ -11,7 +13,7 @@ use super::origin;
 use super::routes::Endpoint;
 use crate::host::Page;
 use crate::protocol::client_auth::ClientAuthError;
-use crate::protocol::error::{PageReason, RegistrationReason, TokenReason};
+use crate::protocol::error::{PageReason, RegistrationReason, TokenReason, WireError};
 use crate::server::{Authorization, Decision, PageRefusal, Server};
 
 impl Server {
@@ -35,8 +37,8 @@ impl Server {
     pub(super) async fn too_large(&self, endpoint: &Endpoint) -> Response<Bytes> {
         match endpoint {
             Endpoint::Authorize | Endpoint::Consent => self.refusal_page(PageReason::TooLarge.into()).await,
-            Endpoint::Token => answer::error(TokenReason::TooLarge.wire(), false),
-            Endpoint::Register => answer::error(RegistrationReason::TooLarge.wire(), false),
+            Endpoint::Token => refused_unread(&TokenReason::TooLarge, TokenReason::TooLarge.wire()),
+            Endpoint::Register => refused_unread(&RegistrationReason::TooLarge, RegistrationReason::TooLarge.wire()),
             Endpoint::ServerMetadata | Endpoint::ResourceMetadata(_) | Endpoint::Absent => {
                 answer::text(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large.")
             }
@@ -79,7 +81,10 @@ impl Server {
         }
         match self.decide(request, body, cookie::read(&request.headers, self.has_tls())).await {
             Ok(Decision::Redirect(response)) => self.to_client(response.location()).await,
-            Ok(Decision::AlreadyDecided(page)) => answer::page(StatusCode::CONFLICT, page),
+            Ok(Decision::AlreadyDecided(page)) => {
+                tracing::info!("the prompt was decided before");
+                answer::page(StatusCode::CONFLICT, page)
+            }
             Err(refusal) => self.refusal_page(refusal).await,
         }
     }
@@ -101,7 +106,7 @@ impl Server {
 
     async fn token_by_post(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
         if !is_form(&request.headers) {
-            return answer::error(TokenReason::NotForm.wire(), false);
+            return refused_unread(&TokenReason::NotForm, TokenReason::NotForm.wire());
         }
         match self.token(&request.headers, body).await {
             Ok(response) => answer::json(StatusCode::OK, response.to_json()),
@@ -111,7 +116,7 @@ impl Server {
 
     async fn register_by_post(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
         if !is_json(&request.headers) {
-            return answer::error(RegistrationReason::NotMetadata.wire(), false);
+            return refused_unread(&RegistrationReason::NotMetadata, RegistrationReason::NotMetadata.wire());
         }
         match self.register(body).await {
             Ok(answer) => answer::json(StatusCode::CREATED, answer),
@@ -122,6 +127,12 @@ impl Server {
     fn has_tls(&self) -> bool {
         self.policy().issuer.is_https()
     }
+}
+
+/// A request that is refused before its body is read.
+fn refused_unread(reason: &impl Display, wire: WireError) -> Response<Bytes> {
+    tracing::info!(%reason, "request refused unread");
+    answer::error(wire, false)
 }
 
 fn absent() -> Response<Bytes> {
