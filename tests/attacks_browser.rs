@@ -108,6 +108,9 @@ async fn attack_39_a_login_by_force_binds_nothing_to_the_attacker() {
     victim.cookies.insert("session".to_owned(), attacker.cookies["session"].clone());
     victim.decide(&victims_page, "allow").await.assert_refused(403, "even in mallory's very session");
     victim.decide(&attackers_page, "allow").await.assert_refused(403, "even in mallory's very session");
+    victim.cookies.clone_from(&attacker.cookies);
+    victim.sign_in("mallory");
+    victim.decide(&attackers_page, "allow").await.assert_refused(403, "even with mallory's cookie of ours");
     world.assert_nothing_granted(&["alice", "mallory"]).await;
 }
 
@@ -136,6 +139,23 @@ async fn attack_39_a_posted_authorization_request_only_becomes_a_get() {
         assert!(stays && answer.header("set-cookie").is_none(), "{hostile:?}: {:?}", answer.location());
     }
     world.assert_nothing_granted(&["alice"]).await;
+}
+
+#[tokio::test]
+async fn a_planted_cookie_that_is_no_text_keeps_nobody_from_deciding() {
+    let world = World::new();
+    let client = world.public_client().await;
+    let mut browser = world.browser_of("alice");
+    let page = browser.prompt(&client.authorize()).await;
+    let (session, own) = (&browser.cookies["session"], &browser.cookies["__Host-grantor"]);
+    let planted = [b"planted=\xff\xfe; __Host-grantor=", own.as_bytes()].concat();
+    let post = request(Method::POST, &page.action)
+        .header("origin", ISSUER)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("cookie", format!("session={session}"))
+        .header("cookie", header::HeaderValue::from_bytes(&planted).unwrap());
+    let answer = world.send(post.body(Bytes::from(encode(&page.form("allow")))).unwrap()).await;
+    assert!(answer.redirect_parameter("code").is_some(), "{}", answer.body());
 }
 
 fn assert_unframed(answer: &Answer, what: &str) {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use bytes::Bytes;
 use grantor::host::{Entropy, EntropyError};
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
@@ -178,6 +179,31 @@ fn target(random: &mut Random, seeds: &Seeds, body: Option<usize>) -> Uri {
     }
 }
 
+/// Credentials, in part with changes below their encoding.
+fn authorization(random: &mut Random, seeds: &Seeds) -> String {
+    if random.one_in(2) {
+        return seeds.authorizations[random.below(seeds.authorizations.len())].clone();
+    }
+    let credentials = random.mutated(b"house-0:secret%20+");
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials))
+}
+
+/// A form with one of its fields changed, taken out, sent twice or moved.
+fn changed_form(random: &mut Random, form: &[u8]) -> Vec<u8> {
+    let mut fields: Vec<_> = url::form_urlencoded::parse(form).into_owned().collect();
+    if fields.is_empty() {
+        return random.bytes(50);
+    }
+    let at = random.below(fields.len());
+    match random.below(5) {
+        0 => drop(fields.remove(at)),
+        1 => fields.push(fields[at].clone()),
+        2 => fields.swap(0, at),
+        _ => fields[at].1 = String::from_utf8_lossy(&random.mutated(fields[at].1.as_bytes())).into_owned(),
+    }
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().into()
+}
+
 /// A request that is honest in most of its parts, so that it gets past the first checks.
 fn request(random: &mut Random, seeds: &Seeds) -> Request<Bytes> {
     let from = (!random.one_in(2)).then(|| random.below(seeds.bodies.len()));
@@ -193,29 +219,28 @@ fn request(random: &mut Random, seeds: &Seeds) -> Request<Bytes> {
     let body = match random.below(8) {
         0 => random.bytes(300),
         1 if random.one_in(8) => vec![b'x'; 60_000 + random.below(10_000)],
-        1..=4 => random.mutated(body),
+        1 | 2 => random.mutated(body),
+        3 | 4 => changed_form(random, body),
         _ => body.to_vec(),
     };
     let mut request = Request::new(Bytes::from(body));
     *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
     *request.uri_mut() = target(random, seeds, from);
-    let authorization = seeds.authorizations[random.below(seeds.authorizations.len())].as_str();
-    for (name, value, often) in [
-        ("content-type", media_type, 20),
-        ("cookie", &seeds.cookies, 20),
-        ("origin", ISSUER, 20),
-        ("authorization", authorization, 1),
-        ("host", "app.example", 4),
-        ("access-control-request-method", "POST", 2),
-        ("sec-fetch-site", "same-origin", 2),
+    let authorization = authorization(random, seeds);
+    for (name, value, percent) in [
+        ("content-type", media_type, 96),
+        ("cookie", &seeds.cookies, 96),
+        ("origin", ISSUER, 96),
+        ("authorization", &authorization, 25),
+        ("host", "app.example", 20),
+        ("access-control-request-method", "POST", 10),
+        ("sec-fetch-site", "same-origin", 10),
     ] {
-        while random.below(21) < often.min(20) && !(often < 5 && !random.one_in(5)) {
+        let times = if random.one_in(40) { 2 } else { usize::from(random.below(100) < percent) };
+        for _ in 0..times {
             let value = if random.one_in(8) { random.mutated(value.as_bytes()) } else { value.as_bytes().to_vec() };
             if let Ok(value) = HeaderValue::from_bytes(&value) {
                 request.headers_mut().append(HeaderName::from_static(name), value);
-            }
-            if !random.one_in(30) {
-                break;
             }
         }
     }
@@ -273,11 +298,14 @@ async fn attack_54_any_bytes_at_any_endpoint_are_answered() {
         ("/consent", 400),
         ("/consent", 403),
         ("/consent", 409),
+        ("/consent", 413),
         ("/token", 200),
         ("/token", 400),
         ("/token", 401),
+        ("/token", 413),
         ("/register", 201),
         ("/register", 400),
+        ("/register", 413),
         ("/.well-known", 200),
         ("/.well-known", 404),
     ] {
