@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use super::Browser;
 
+/// So much of a secret is too much.
+const PART: usize = 16;
+
 /// All secrets that came up, in the spellings in which they could leak.
 #[derive(Default)]
 pub struct Secrets(BTreeSet<String>);
@@ -14,7 +17,8 @@ impl Secrets {
         self.0.insert(secret.to_owned());
         // A part of a random text is too much already: a log that shortens it still tells it.
         if secret.len() >= 40 {
-            self.0.extend([secret[..20].to_owned(), secret[secret.len() - 20..].to_owned()]);
+            let parts = secret.as_bytes().windows(PART).map(|part| String::from_utf8_lossy(part).into_owned());
+            self.0.extend(parts);
         }
     }
 
