@@ -1,4 +1,39 @@
 //! The OAuth 2.1 authorization server that you mount inside your own web app.
+//!
+//! Your app keeps its users, its login and its database. Grantor owns everything between "a client
+//! knocks" and "a request carries a valid token":
+//!
+//! ```text
+//!   a client             your app                                 a person
+//!  ──────────      ─────────────────────────────────────────     ──────────
+//!  register   ───▶  /oauth/register
+//!  authorize  ───▶  /oauth/authorize  ──▶  your login (Host)  ◀──▶  signs in
+//!                   the consent page  (ConsentUi)             ◀──▶  allows or denies
+//!  code       ◀───  303 to the client
+//!  exchange   ───▶  /oauth/token      ──▶  your store (Storage)
+//!  request    ───▶  the guard  ──▶  your route: Principal
+//!                   your account page: grants, revoke_grant   ◀──   takes it back
+//! ```
+//!
+//! Start with [`Server::builder`]; the README has the thirty lines. Then:
+//!
+//! - [`Host`]: who is signed in, and where people sign in;
+//! - [`Storage`]: where everything is kept, [`MemoryStorage`] to begin with;
+//! - [`ConsentUi`]: the pages, if the built-in ones will not do;
+//! - [`Server::resource`]: the guard of your routes;
+//! - [`manual`]: prose, such as the attacks that were thought of.
+//!
+//! # Features
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `pages` (default) | the built-in consent, denial and error pages |
+//! | `axum` | `grantor::axum`: the router and the extractor; includes `tower` |
+//! | `tower` | `grantor::tower`: the endpoints as a service, the guard as a layer |
+//! | `testkit` | `grantor::storage::testkit`: the conformance kit for stores |
+//!
+//! Features only add; nothing is relaxed by one. Without any, the endpoints are one function,
+//! [`Server::handle`], from `http::Request<Bytes>` to `http::Response<Bytes>`.
 
 pub mod adapters;
 pub mod guard;

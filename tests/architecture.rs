@@ -239,12 +239,12 @@ impl<'a> File<'a> {
         None
     }
 
-    /// Where `#[cfg(test)]` stands before `mod`: the index of the `mod`.
-    fn test_starts(&self) -> Vec<usize> {
+    /// Where `#[cfg(test)]` stands before a `mod`: the index of the first attribute and that of the `mod`.
+    fn test_starts(&self) -> Vec<(usize, usize)> {
         let mut starts = Vec::new();
         let mut at = 0;
         while at < self.tokens.len() {
-            let mut tested = false;
+            let (first, mut tested) = (at, false);
             while self.text(at) == "#" && self.text(at + 1) == "[" {
                 let end = (at..self.tokens.len()).find(|at| self.text(*at) == "]").unwrap_or(self.tokens.len());
                 let words: Vec<_> = (at..end).map(|at| self.text(at)).collect();
@@ -252,7 +252,7 @@ impl<'a> File<'a> {
                 at = end + 1;
             }
             if tested && self.text(at) == "mod" {
-                starts.push(at);
+                starts.push((first, at));
             }
             at += 1;
         }
@@ -260,14 +260,14 @@ impl<'a> File<'a> {
     }
 
     fn inline_tests(&self) -> Vec<RangeInclusive<usize>> {
-        let inline = self.test_starts().into_iter().filter(|at| self.text(at + 2) == "{");
-        inline.map(|at| self.lines(at, at + 2)).collect()
+        let inline = self.test_starts().into_iter().filter(|(_, at)| self.text(at + 2) == "{");
+        inline.map(|(first, at)| self.lines(first, at + 2)).collect()
     }
 
     /// The modules in files of their own that this file declares as tests.
     fn test_modules(&self) -> Vec<Vec<String>> {
-        let declared = self.test_starts().into_iter().filter(|at| self.text(at + 2) == ";");
-        declared.map(|at| [self.module.clone(), vec![self.text(at + 1).to_owned()]].concat()).collect()
+        let declared = self.test_starts().into_iter().filter(|(_, at)| self.text(at + 2) == ";");
+        declared.map(|(_, at)| [self.module.clone(), vec![self.text(at + 1).to_owned()]].concat()).collect()
     }
 
     fn paths(&self) -> Vec<Named> {

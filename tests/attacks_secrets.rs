@@ -11,8 +11,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use grantor::host::{ConsentView, DecidedView, ErrorView, Page};
 use grantor::protocol::authorize::{self, ValidRequest};
+use grantor::protocol::client::Client as StoredClient;
 use grantor::protocol::client_auth::{self, Presented};
 use grantor::protocol::params::Parameters;
+use grantor::protocol::policy::Policy;
 use grantor::protocol::prompt::{ApprovalSeed, ConsentPrompt, PromptId, ReturnedPrompt, Viewer};
 use grantor::protocol::registration::{self, Registered, RegistrationSeed};
 use grantor::protocol::secret::{Bearer, BearerKind, BearerSeed};
@@ -105,8 +107,8 @@ async fn attack_49_debug_of_a_running_server_tells_no_secret() {
 }
 
 /// The server's own rules, as the protocol has them.
-fn policy() -> grantor::protocol::policy::Policy {
-    use grantor::protocol::{issuer::Issuer, policy::Policy, resource, scope};
+fn policy() -> Policy {
+    use grantor::protocol::{issuer::Issuer, resource, scope};
     let mut scopes = scope::ScopeCatalogue::default();
     let entry = |name: &str| scope::ScopeEntry { name: name.to_owned(), description: String::new(), reserved: false };
     scopes.add(entry("projects:read")).unwrap();
@@ -117,21 +119,24 @@ fn policy() -> grantor::protocol::policy::Policy {
     Policy { issuer, scopes, default_scopes: scope::ScopeSet::empty(), resources, lifetimes: Default::default() }
 }
 
+/// A client that registered itself: as it is kept, and as it knows itself.
+fn registered(policy: &Policy, shown: &mut Vec<String>) -> (Arc<StoredClient>, Client) {
+    let metadata = registration::read(format!(r#"{{"redirect_uris":["{CALLBACK}"]}}"#).as_bytes()).unwrap();
+    let seed = RegistrationSeed::from_random(&[9; RegistrationSeed::LEN]);
+    let registered = Registered::new(metadata, &seed, grantor::Timestamp::from_millis(1)).unwrap();
+    shown.push(format!("{seed:?} {registered:?}"));
+    let answer: serde_json::Value = serde_json::from_str(&registered.to_json(policy).unwrap()).unwrap();
+    let client = Arc::clone(registered.client());
+    let secret = answer["client_secret"].as_str().map(str::to_owned);
+    let known = Client { id: client.id.to_string(), secret, redirect_uri: CALLBACK.to_owned() };
+    (client, known)
+}
+
 #[test]
 fn attack_49_debug_of_the_protocols_steps_tells_no_secret() {
     let (policy, now, keys) = (policy(), grantor::Timestamp::from_millis(1), Keys::from_bytes([7; 32]));
     let mut shown = Vec::new();
-    let metadata = registration::read(format!(r#"{{"redirect_uris":["{CALLBACK}"]}}"#).as_bytes()).unwrap();
-    let seed = RegistrationSeed::from_random(&[9; RegistrationSeed::LEN]);
-    let registered = Registered::new(metadata, &seed, now).unwrap();
-    shown.push(format!("{seed:?} {registered:?}"));
-    let answer: serde_json::Value = serde_json::from_str(&registered.to_json(&policy).unwrap()).unwrap();
-    let client = registered.client().clone();
-    let known = Client {
-        id: client.id.to_string(),
-        secret: answer["client_secret"].as_str().map(str::to_owned),
-        redirect_uri: CALLBACK.to_owned(),
-    };
+    let (client, known) = registered(&policy, &mut shown);
 
     let query = known.authorize().split_once('?').unwrap().1.to_owned();
     let parameters = Parameters::parse(query.as_bytes(), &authorize::PARAMETERS);

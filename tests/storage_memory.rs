@@ -1,7 +1,8 @@
 //! The store in memory, by the conformance suite.
 
-use grantor::storage::testkit::{self, Yielding};
-use grantor::storage::{AnyStorage, MemoryStorage};
+use grantor::storage::testkit::records::{self, NOW};
+use grantor::storage::testkit::{self, Call, Faulty, Lost, Yielding};
+use grantor::storage::{AnyStorage, Decided, Inserted, MemoryStorage, Redeemed, Storage, StorageErrorKind};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_store_in_memory_conforms() {
@@ -16,4 +17,28 @@ async fn it_conforms_behind_a_pointer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn it_conforms_when_every_call_gives_way_to_others() {
     testkit::run_all(|| async { Yielding::new(MemoryStorage::new()) }).await;
+}
+
+/// The caller of an exchange whose answer is lost cannot tell, and trying again must not give a second
+/// token: it counts as a replay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_13_an_exchange_is_not_repeated_after_its_answer_was_lost() {
+    let store = Faulty::new(MemoryStorage::new());
+    let client = records::client("client");
+    assert_eq!(store.insert_client(client.clone().into()).await.unwrap(), Inserted::New);
+    let approval = records::approval(&records::subject("user"), &client.id, NOW);
+    let op = records::approve(records::prompt(NOW), &client, &approval, NOW);
+    assert_eq!(store.decide(op).await.unwrap(), Decided::First);
+
+    store.lose(Lost::Request, Call::RedeemCode, 1);
+    store.lose(Lost::Answer, Call::RedeemCode, 2);
+    let (first, second) = (records::redeem(&approval, NOW), records::redeem(&approval, NOW));
+    let error = store.redeem_code(first.clone()).await.unwrap_err();
+    assert_eq!(error.kind(), StorageErrorKind::Unavailable);
+    assert!(store.access_token(first.access.id).await.unwrap().is_none(), "a lost request does nothing");
+
+    assert!(store.redeem_code(first.clone()).await.is_err());
+    assert!(store.access_token(first.access.id).await.unwrap().is_some(), "a lost answer is done");
+    assert_eq!(store.redeem_code(second).await.unwrap(), Redeemed::Replayed);
+    assert!(store.access_token(first.access.id).await.unwrap().unwrap().revoked);
 }

@@ -4,3 +4,7 @@
 pub mod attacks {
     #![doc = include_str!("attacks.md")]
 }
+
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../README.md")]
+mod readme {}

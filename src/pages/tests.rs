@@ -170,14 +170,11 @@ fn scripted_clients_find_the_button_that_allows_and_no_other() {
 }
 
 #[test]
-fn both_buttons_get_the_same_room() {
+fn both_buttons_look_alike() {
     let sheet = include_str!("style.css");
     assert!(sheet.contains("form { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr));"));
-    let own = |selector: &str| between(sheet, &format!("\n{selector} {{"), "}").to_owned();
-    for property in ["width", "height", "padding", "font", "flex", "grid", "display", "margin"] {
-        assert!(!own(".allow").contains(property), "{property}");
-    }
-    assert!(!sheet.contains(".deny"));
+    let rules: Vec<_> = sheet.lines().filter(|line| line.contains(".allow") || line.contains(".deny")).collect();
+    assert!(!rules.is_empty() && rules.iter().all(|rule| rule.starts_with(".deny, .allow {")), "{rules:?}");
 }
 
 #[test]

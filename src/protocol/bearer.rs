@@ -24,8 +24,9 @@ pub fn presented<'a>(mut authorization: impl Iterator<Item = &'a [u8]>) -> Resul
         let is_bare_scheme = header.trim_ascii().eq_ignore_ascii_case(b"bearer");
         return Err(if is_bare_scheme { BearerReason::Malformed } else { BearerReason::Missing });
     };
-    let token = std::str::from_utf8(token.trim_ascii()).map_err(|_| BearerReason::Malformed)?;
-    Bearer::parse(BearerKind::Access, token).ok_or(BearerReason::Unknown)
+    // RFC 6750 §3.1: a token that is "malformed" is an `invalid_token`, not an invalid request
+    let token = std::str::from_utf8(token.trim_ascii()).ok();
+    token.and_then(|token| Bearer::parse(BearerKind::Access, token)).ok_or(BearerReason::Unknown)
 }
 
 /// Finds that a token is valid at `resource` and allows `required`.

@@ -1,13 +1,11 @@
 //! Client authentication (RFC 6749 §2.3): none, or a shared secret as Basic credentials or in the body.
 
-use std::borrow::Cow;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::client::{Client, ClientAuthentication, ClientId};
 use super::error::TokenReason;
-use super::params::Parameters;
+use super::params::{Parameters, decode};
 use super::secret::SecretHash;
 
 /// The parameters that carry client credentials.
@@ -134,22 +132,12 @@ fn read_basic(encoded: &[u8]) -> Option<Basic> {
     let (id, secret) = text.split_once(':')?;
     // RFC 6749 §2.3.1: both parts are form-encoded. Many clients do not encode the secret, so that is
     // also tried as it was sent; the id is decoded exactly once.
-    let id = form_decode(id);
+    let id = decode(id.as_bytes());
     let secret = (!secret.is_empty()).then(|| PresentedSecret {
         as_sent: SecretHash::of_text(secret),
-        decoded: SecretHash::of_text(&form_decode(secret)),
+        decoded: SecretHash::of_text(&decode(secret.as_bytes())),
     });
     (!id.is_empty()).then(|| Basic { id: id.into_owned(), secret })
-}
-
-fn form_decode(text: &str) -> Cow<'_, str> {
-    if !text.contains(['%', '+']) {
-        return Cow::Borrowed(text);
-    }
-    // `&` and `=` would end a value for the parser; percent-encoded they come back as they are.
-    let value = text.replace('&', "%26").replace('=', "%3D");
-    let decoded = url::form_urlencoded::parse(value.as_bytes()).next().map(|(name, _)| name.into_owned());
-    Cow::Owned(decoded.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -28,9 +28,11 @@ impl<'a> Parameters<'a> {
     #[must_use]
     pub fn parse(encoded: &'a [u8], known: &[&'static str]) -> Self {
         let mut values = Vec::with_capacity(8);
-        for (name, value) in url::form_urlencoded::parse(encoded) {
+        for pair in encoded.split(|byte| *byte == b'&') {
+            let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+            let (name, value) = (decode(&pair[..end]), pair.get(end + 1..).unwrap_or_default());
             if let Some(name) = known.iter().find(|known| **known == name) {
-                values.push((*name, value));
+                values.push((*name, decode(value)));
             }
         }
         Self { values }
@@ -71,6 +73,32 @@ impl<'a> Parameters<'a> {
     }
 }
 
+/// Undoes form encoding once (URL standard §5.1): `+` and `%XX`; what is no UTF-8 becomes U+FFFD.
+pub(super) fn decode(encoded: &[u8]) -> Cow<'_, str> {
+    if !encoded.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        return String::from_utf8_lossy(encoded);
+    }
+    let mut decoded = Vec::with_capacity(encoded.len());
+    let mut rest = encoded;
+    while let Some((first, tail)) = rest.split_first() {
+        let escaped = (*first == b'%').then(|| tail.split_at_checked(2)).flatten();
+        let escaped = escaped.and_then(|(digits, tail)| Some((hex(digits)?, tail)));
+        let (byte, tail) = escaped.unwrap_or((if *first == b'+' { b' ' } else { *first }, tail));
+        decoded.push(byte);
+        rest = tail;
+    }
+    Cow::Owned(
+        String::from_utf8(decoded).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+    )
+}
+
+/// The byte that two digits stand for.
+fn hex(digits: &[u8]) -> Option<u8> {
+    let value = |digit: &u8| char::from(*digit).to_digit(16);
+    let (high, low) = (value(digits.first()?)?, value(digits.get(1)?)?);
+    u8::try_from(high << 4 | low).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +123,24 @@ mod tests {
         let parameters = Parameters::parse(b"state=a%2525+b%2B&scope=%ff", &KNOWN);
         assert_eq!(parameters.one("state"), Ok(Some("a%25 b+")));
         assert_eq!(parameters.one("scope"), Ok(Some("\u{fffd}")), "bytes that are no text never panic");
+    }
+
+    #[test]
+    fn any_bytes_are_read_as_the_url_standard_reads_them() {
+        const ALPHABET: &[u8] = b"ab&&==%%++2fFg0\xff\xc3\xa9";
+        let mut state = 7_u32;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % below
+        };
+        for _ in 0..20_000 {
+            let text: Vec<u8> = (0..random(12)).map(|_| ALPHABET[random(ALPHABET.len())]).collect();
+            let known = ["a", "b", "", "f", "ab", "/", " "];
+            let ours = Parameters::parse(&text, &known).values;
+            let theirs = url::form_urlencoded::parse(&text).filter(|(name, _)| known.contains(&&**name));
+            let ours: Vec<_> = ours.iter().filter(|(name, value)| !name.is_empty() || !value.is_empty()).collect();
+            let theirs: Vec<_> = theirs.filter(|(name, value)| !name.is_empty() || !value.is_empty()).collect();
+            assert!(ours.iter().map(|(name, value)| (*name, &**value)).eq(theirs.iter().map(|(n, v)| (&**n, &**v))));
+        }
     }
 }

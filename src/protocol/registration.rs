@@ -16,6 +16,8 @@ use super::time::Timestamp;
 const MAX_REDIRECT_URIS: usize = 32;
 const MAX_NAME_CHARS: usize = 256;
 const MAX_URL_BYTES: usize = 2048;
+/// A key set, the deepest field of the RFC, takes four levels.
+const MAX_JSON_DEPTH: usize = 32;
 
 /// The fields of a registration request that this server looks at. All others are ignored, and so
 /// nothing that only an administrator decides can be set by one (attack 30).
@@ -45,6 +47,11 @@ enum OneOrMany {
 /// # Errors
 /// See [`RegistrationReason`].
 pub fn read(body: &[u8]) -> Result<ClientMetadata, RegistrationReason> {
+    // RFC 8259 §9: a parser "may set limits on the maximum depth of nesting". That of serde_json has none
+    // for fields that it skips.
+    if json_depth(body) > MAX_JSON_DEPTH {
+        return Err(RegistrationReason::NotMetadata);
+    }
     let request: Request = serde_json::from_slice(body).map_err(|_| RegistrationReason::NotMetadata)?;
     Ok(ClientMetadata {
         redirect_uris: redirect_uris(&request.redirect_uris.unwrap_or_default())?,
@@ -54,6 +61,23 @@ pub fn read(body: &[u8]) -> Result<ClientMetadata, RegistrationReason> {
         auth_method: auth_method(request.token_endpoint_auth_method)?,
         grant_types: grant_types(request.grant_types)?,
     })
+}
+
+/// How deep arrays and objects are nested, if `body` is JSON.
+fn json_depth(body: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
+    for byte in body {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => depth += 1,
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 fn redirect_uris(texts: &[String]) -> Result<Vec<RedirectUri>, RegistrationReason> {

@@ -23,7 +23,7 @@ pub enum InvalidResource {
 }
 
 /// The URL of a resource in its canonical form: scheme and host in lower case, without default port,
-/// dot segments and one trailing slash. Two spellings of one resource are equal; a prefix of another
+/// dot segments and trailing slashes. Two spellings of one resource are equal; a prefix of another
 /// resource's path is not that resource (attack 23).
 #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
@@ -47,7 +47,7 @@ impl ResourceUri {
             return Err(InvalidResource::UserInfo);
         }
         let text = url.as_str();
-        let canonical = if url.query().is_none() { text.strip_suffix('/').unwrap_or(text) } else { text };
+        let canonical = if url.query().is_none() { text.trim_end_matches('/') } else { text };
         Ok(Self(canonical.into()))
     }
 

@@ -13,7 +13,7 @@ pub struct InvalidScope;
 /// A set of scopes: sorted, without repetition, at most a few kilobytes of text.
 ///
 /// Kept as the text that goes over the wire, so that a set costs one allocation and a clone none.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Default, Serialize)]
 #[serde(transparent)]
 pub struct ScopeSet(Arc<str>);
 
@@ -41,7 +41,7 @@ impl ScopeSet {
     /// The set without scopes.
     #[must_use]
     pub fn empty() -> Self {
-        Self(Arc::from(""))
+        Self::default()
     }
 
     /// The wire form: scopes in byte order, separated by one space.
@@ -123,6 +123,9 @@ pub struct ScopeEntry {
 #[derive(Debug, Clone, Default)]
 pub struct ScopeCatalogue {
     entries: Vec<ScopeEntry>,
+    /// Kept, because every exchange asks for them.
+    names: ScopeSet,
+    unreserved: ScopeSet,
 }
 
 impl ScopeCatalogue {
@@ -139,6 +142,9 @@ impl ScopeCatalogue {
             Some(known) => *known = entry,
             None => self.entries.push(entry),
         }
+        self.names = ScopeSet::of(self.entries.iter().map(|entry| entry.name.as_str()));
+        let unreserved = self.entries.iter().filter(|entry| !entry.reserved);
+        self.unreserved = ScopeSet::of(unreserved.map(|entry| entry.name.as_str()));
         Ok(())
     }
 
@@ -151,13 +157,13 @@ impl ScopeCatalogue {
     /// The names of all scopes.
     #[must_use]
     pub fn names(&self) -> ScopeSet {
-        ScopeSet::of(self.entries.iter().map(|entry| entry.name.as_str()))
+        self.names.clone()
     }
 
     /// The names of the scopes that a client that registered itself may have.
     #[must_use]
     pub fn unreserved(&self) -> ScopeSet {
-        ScopeSet::of(self.entries.iter().filter(|entry| !entry.reserved).map(|entry| entry.name.as_str()))
+        self.unreserved.clone()
     }
 
     /// The entries of `scopes`, in the order of the catalogue.

@@ -223,8 +223,19 @@ impl TokenResponse {
     /// The answer's body.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // Tokens are base64url and scopes have neither quotes nor backslashes: nothing needs escaping.
-        let (token, seconds, scope) = (self.access_token.expose(), self.expires_in.as_secs(), self.scopes.as_str());
-        format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":{seconds},"scope":"{scope}"}}"#)
+        // Tokens are base64url and scopes have neither quotes nor backslashes: nothing needs escaping. Joined at
+        // once, the text has no spare room, which would cost its owner another allocation.
+        let (token, seconds) = (self.access_token.expose(), self.expires_in.as_secs().to_string());
+        let scope = self.scopes.as_str();
+        [
+            r#"{"access_token":""#,
+            token,
+            r#"","token_type":"Bearer","expires_in":"#,
+            &seconds,
+            r#","scope":""#,
+            scope,
+            r#""}"#,
+        ]
+        .concat()
     }
 }

@@ -101,7 +101,8 @@ impl Server {
         let known = ResourceUri::parse(url).ok().and_then(|uri| policy.resources.get(&uri));
         let uri = known.ok_or_else(|| UnknownResource(url.to_owned()))?.uri.clone();
         let scopes = policy.scopes_of(&uri);
-        let suggested = policy.default_scopes.intersection(&scopes);
+        // Whoever has no token yet may be a client that registered itself: it is not told of reserved scopes.
+        let suggested = policy.default_scopes.intersection(&scopes).intersection(&policy.scopes.unreserved());
         let loopback_only = policy.issuer.is_loopback();
         Ok(ResourceGuard::new(self.0.storage.clone(), Arc::clone(&self.0.clock), uri, scopes, suggested, loopback_only))
     }

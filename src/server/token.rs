@@ -12,11 +12,19 @@ use crate::protocol::token::{self, CheckedExchange, CodeExchange, NotRedeemed, T
 use crate::protocol::{client_auth, error};
 use crate::storage::Storage as _;
 
+/// What a token request and the authentication of its client consist of.
+const PARAMETERS: [&str; token::PARAMETERS.len() + client_auth::PARAMETERS.len()] = {
+    let mut all = [""; token::PARAMETERS.len() + client_auth::PARAMETERS.len()];
+    let (request, client) = all.split_at_mut(token::PARAMETERS.len());
+    request.copy_from_slice(&token::PARAMETERS);
+    client.copy_from_slice(&client_auth::PARAMETERS);
+    all
+};
+
 impl Server {
     /// Answers a token request: its headers and its form body.
     pub(crate) async fn token(&self, headers: &HeaderMap, body: &[u8]) -> Result<TokenResponse, ClientAuthError> {
-        let known: Vec<&'static str> = [token::PARAMETERS.as_slice(), &client_auth::PARAMETERS].concat();
-        let parameters = Parameters::parse(body, &known);
+        let parameters = Parameters::parse(body, &PARAMETERS);
         let authorization = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
         let presented = Presented::read(authorization, &parameters).inspect_err(|error| refused(None, error.reason))?;
         let answer = self.authenticated(&presented, &parameters).await;

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
+use url::form_urlencoded;
 
+use super::MAX_URI;
 use super::answer;
 use super::cookie;
 use super::origin;
@@ -64,11 +66,17 @@ impl Server {
     /// RFC 6749 §3.1 allows a POST. A browser sends it without the app's cookies if it comes from
     /// another site, so it goes on as a GET.
     async fn authorize_by_post(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
-        let query = if is_form(&request.headers) { str::from_utf8(body).ok() } else { None };
-        let location = query.map(|query| format!("{}?{query}", self.paths().authorize));
-        match location.and_then(|location| answer::see_other(&location)) {
+        if !is_form(&request.headers) {
+            return self.refusal_page(PageReason::ClientMissing.into()).await;
+        }
+        // Written anew: a body may hold bytes that end a query, or that no header can carry.
+        let target = format!("{}?", self.paths().authorize);
+        let start = target.len();
+        let parameters = form_urlencoded::parse(body);
+        let location = form_urlencoded::Serializer::for_suffix(target, start).extend_pairs(parameters).finish();
+        match answer::see_other(&location).filter(|_| location.len() <= MAX_URI) {
             Some(response) => response,
-            None => self.refusal_page(PageReason::ClientMissing.into()).await,
+            None => self.refusal_page(PageReason::TooLarge.into()).await,
         }
     }
 

@@ -7,6 +7,7 @@ mod origin;
 mod routes;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 pub use routes::RoutePattern;
@@ -27,8 +28,13 @@ impl Server {
     /// What the app's middleware put into the request's extensions is passed on to the host.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
+        let response = self.answer(&parts, &body).await;
+        if parts.method == Method::HEAD { without_body(response) } else { response }
+    }
+
+    async fn answer(&self, parts: &Parts, body: &[u8]) -> Response<Bytes> {
         // RFC 9110 §15.5.20
-        if self.policy().issuer.is_loopback() && !comes_by_loopback_name(&parts) {
+        if self.policy().issuer.is_loopback() && !comes_by_loopback_name(parts) {
             tracing::info!("a request to another name than this machine's was turned away");
             return answer::text(
                 StatusCode::MISDIRECTED_REQUEST,
@@ -43,11 +49,9 @@ impl Server {
             (_, &Method::OPTIONS) => answer::options(methods),
             (false, _) => answer::method_not_allowed(methods),
             (true, _) if body.len() > MAX_BODY || uri_len(&parts.uri) > MAX_URI => self.too_large(&endpoint).await,
-            (true, _) => self.dispatch(&endpoint, &parts, &body).await,
+            (true, _) => self.dispatch(&endpoint, parts, body).await,
         };
-        let response =
-            if endpoint.is_cross_origin() { answer::cross_origin(response, &parts.method, methods) } else { response };
-        if parts.method == Method::HEAD { without_body(response) } else { response }
+        if endpoint.is_cross_origin() { answer::cross_origin(response, &parts.method, methods) } else { response }
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) enum Endpoint {
     ServerMetadata,
     /// The document at that place of the list.
     ResourceMetadata(usize),
-    /// A well-known path where clients look and nothing is.
+    /// A path where clients look and nothing is: pages of other origins must be able to read that.
     Absent,
 }
 
@@ -113,7 +113,7 @@ impl Server {
             return Some(endpoint);
         }
         if path == paths.register {
-            return (self.registration() != Registration::Off).then_some(Endpoint::Register);
+            return Some(if self.registration() == Registration::Off { Endpoint::Absent } else { Endpoint::Register });
         }
         if let Some(rest) = path.strip_prefix(RESOURCE_METADATA)
             && let Some(at) = self.documents().resources.iter().position(|(known, _)| known == rest)

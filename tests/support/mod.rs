@@ -38,6 +38,10 @@ impl TestClock {
     pub fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
     }
+
+    pub fn set(&self, now: Timestamp) {
+        self.0.store(now.as_millis(), Ordering::SeqCst);
+    }
 }
 
 /// The app: whoever sends the cookie `session=alice.1` is alice, in her session `alice.1`.

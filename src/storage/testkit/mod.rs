@@ -71,7 +71,8 @@ pub use yielding::Yielding;
 
 use super::Storage;
 
-/// Runs every invariant of this module, each on a new empty store from `fresh`.
+/// Runs every invariant of this module, each on a new empty store from `fresh`, and names on standard
+/// error the one that is broken.
 ///
 /// # Panics
 /// At the first invariant that is broken.
@@ -82,7 +83,10 @@ where
     Fut: Future<Output = S> + Send,
 {
     macro_rules! each_on_a_fresh_store {
-        ($($invariant:ident,)*) => { $($invariant(fresh().await).await;)* };
+        ($($invariant:ident,)*) => { $({
+            let _named = Named(stringify!($invariant));
+            $invariant(fresh().await).await;
+        })* };
     }
     each_on_a_fresh_store! {
         a_client_is_read_back_as_it_was_inserted,
@@ -122,5 +126,15 @@ where
         an_operation_that_is_dropped_midway_is_whole,
         a_clock_that_goes_backwards_loses_nothing,
         the_ends_of_time_break_nothing,
+    }
+}
+
+struct Named(&'static str);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("broken invariant of the store: {}", self.0);
+        }
     }
 }

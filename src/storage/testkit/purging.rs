@@ -176,7 +176,9 @@ pub async fn purging_beside_exchanges_loses_nothing<S: Storage>(store: S) {
             let live = exchanging.is_live(op.access.id).await;
             assert!(matches!(outcome, Redeemed::First | Redeemed::Gone), "an exchange beside a purge: {outcome:?}");
             assert_eq!(live, outcome == Redeemed::First, "an exchange beside a purge is all or nothing");
-            assert_eq!(exchanging.lists(&dying.grant, last).await, live, "and so is its grant");
+            // The grant of a code that was purged may wait for the next step.
+            let listed = exchanging.lists(&dying.grant, last).await;
+            assert!(listed || !live, "the grant of a live token was purged");
         }));
         race(racers).await;
     }

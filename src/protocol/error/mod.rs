@@ -1,0 +1,31 @@
+//! Why requests are refused, and what that is on the wire.
+//!
+//! The variant is for the log and for tests; the wire gets the RFC's code and a fixed text. Each
+//! mapping is one exhaustive `match`, so a new reason cannot be forgotten.
+
+mod authorize;
+mod bearer;
+mod page;
+mod registration;
+mod token;
+
+pub use authorize::AuthorizeReason;
+pub use bearer::BearerReason;
+pub use page::PageReason;
+pub use registration::RegistrationReason;
+pub use token::TokenReason;
+
+/// An error as the client sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WireError {
+    /// The RFC's code.
+    pub code: &'static str,
+    /// The HTTP status where the error is an answer of its own.
+    pub status: u16,
+    /// A fixed text for the client's developer, within the characters of RFC 6749 §5.2.
+    pub description: &'static str,
+}
+
+const fn wire(code: &'static str, status: u16, description: &'static str) -> WireError {
+    WireError { code, status, description }
+}

@@ -1,0 +1,75 @@
+//! Refusals of the registration endpoint.
+
+use super::{WireError, wire};
+use crate::protocol::redirect::InvalidRedirectUri;
+
+/// Why a registration is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistrationReason {
+    /// The body is not JSON, or a field has the wrong type.
+    #[error("the body is not client metadata in JSON")]
+    NotMetadata,
+    /// The body is larger than any honest one.
+    #[error("the body is too large")]
+    TooLarge,
+    /// There is no redirect URI, or there are too many.
+    #[error("redirect_uris is missing, empty or too long")]
+    RedirectUrisMissing,
+    /// A redirect URI cannot be accepted.
+    #[error("{0}")]
+    RedirectUri(#[from] InvalidRedirectUri),
+    /// A name is longer than people read.
+    #[error("client_name is too long")]
+    NameTooLong,
+    /// The way to authenticate is not one that this server has.
+    #[error("token_endpoint_auth_method is not supported")]
+    AuthMethodUnsupported,
+    /// No grant type is left that this server has.
+    #[error("no supported grant type is left")]
+    NoGrantType,
+    /// The source of randomness or the like failed.
+    #[error("the server failed")]
+    ServerError,
+    /// The store cannot be reached.
+    #[error("the store is unavailable")]
+    Unavailable,
+}
+
+impl RegistrationReason {
+    /// The RFC's code, the status and the text.
+    #[must_use]
+    pub const fn wire(self) -> WireError {
+        match self {
+            // RFC 7591 §3.2.2
+            Self::NotMetadata => wire("invalid_client_metadata", 400, "The body must be client metadata in JSON."),
+            Self::TooLarge => wire("invalid_client_metadata", 413, "The body is too large."),
+            Self::RedirectUrisMissing => wire("invalid_redirect_uri", 400, "redirect_uris must have 1 to 32 entries."),
+            Self::RedirectUri(reason) => wire("invalid_redirect_uri", 400, redirect_text(reason)),
+            Self::NameTooLong => wire("invalid_client_metadata", 400, "client_name must have at most 256 characters."),
+            Self::AuthMethodUnsupported => wire(
+                "invalid_client_metadata",
+                400,
+                "token_endpoint_auth_method must be none, client_secret_basic or client_secret_post.",
+            ),
+            Self::NoGrantType => wire("invalid_client_metadata", 400, "grant_types must include authorization_code."),
+            Self::ServerError => wire("server_error", 500, "The server failed."),
+            Self::Unavailable => {
+                wire("temporarily_unavailable", 503, "The server cannot reach its records at the moment.")
+            }
+        }
+    }
+}
+
+const fn redirect_text(reason: InvalidRedirectUri) -> &'static str {
+    match reason {
+        InvalidRedirectUri::TooLong => "A redirect URI has more than 2048 bytes.",
+        InvalidRedirectUri::Character => "A redirect URI has characters that RFC 3986 does not allow.",
+        InvalidRedirectUri::NotAbsolute => "A redirect URI is not absolute.",
+        InvalidRedirectUri::Fragment => "A redirect URI has a fragment.",
+        InvalidRedirectUri::UserInfo => "A redirect URI has a user name.",
+        InvalidRedirectUri::PlainHttp => "A redirect URI is plain http on a host that is not loopback.",
+        InvalidRedirectUri::Scheme => "A redirect URI has a scheme that is not safe.",
+        InvalidRedirectUri::ResponseParameter => "A redirect URI has a response parameter in its query.",
+    }
+}

@@ -1,0 +1,151 @@
+//! Refusals of the token endpoint.
+
+use super::{WireError, wire};
+use crate::protocol::params::Repeated;
+
+/// Why the token endpoint refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenReason {
+    /// The body is not form-encoded.
+    #[error("the body is not application/x-www-form-urlencoded")]
+    NotForm,
+    /// The body is larger than any honest one.
+    #[error("the body is too large")]
+    TooLarge,
+    /// A parameter was sent twice.
+    #[error("the parameter {0} was sent more than once")]
+    RepeatedParameter(&'static str),
+    /// There is no `grant_type`.
+    #[error("grant_type is missing")]
+    GrantTypeMissing,
+    /// The `grant_type` is one that this server does not have.
+    #[error("grant_type is not supported")]
+    GrantTypeUnsupported,
+    /// Nothing in the request names a client.
+    #[error("the request names no client")]
+    ClientMissing,
+    /// The `Authorization` header cannot be read.
+    #[error("the Basic credentials are malformed")]
+    CredentialsMalformed,
+    /// Two ways to authenticate in one request (RFC 6749 §2.3).
+    #[error("the client used more than one authentication method")]
+    TwoMethods,
+    /// Two clients in one request.
+    #[error("the request names two clients")]
+    TwoClients,
+    /// No client has that id.
+    #[error("the client is unknown")]
+    ClientUnknown,
+    /// The secret is not the client's.
+    #[error("the client secret is wrong")]
+    SecretWrong,
+    /// A confidential client sent no secret.
+    #[error("the client secret is missing")]
+    SecretMissing,
+    /// A public client sent a secret.
+    #[error("a public client sent a secret")]
+    SecretUnexpected,
+    /// The client uses a method that this server does not have.
+    #[error("the authentication method is not supported")]
+    MethodUnsupported,
+    /// The client may not use this grant type.
+    #[error("the client may not use this grant type")]
+    GrantNotAllowed,
+    /// There is no `code`.
+    #[error("code is missing")]
+    CodeMissing,
+    /// No such code was issued, or its secret is wrong.
+    #[error("the code is unknown")]
+    CodeUnknown,
+    /// The code has ended.
+    #[error("the code has expired")]
+    CodeExpired,
+    /// The code was redeemed before; its grant is revoked.
+    #[error("the code was redeemed before: its grant is revoked")]
+    CodeReplayed,
+    /// The code is another client's.
+    #[error("the code was issued to another client")]
+    CodeOfAnotherClient,
+    /// The grant was revoked.
+    #[error("the grant was revoked")]
+    GrantRevoked,
+    /// The `redirect_uri` is not that of the authorization request.
+    #[error("redirect_uri is not the one of the authorization request")]
+    RedirectUriMismatch,
+    /// There is no `code_verifier`.
+    #[error("code_verifier is missing")]
+    VerifierMissing,
+    /// The verifier does not meet the challenge.
+    #[error("code_verifier does not meet the challenge")]
+    VerifierMismatch,
+    /// The `resource` is not one of the grant's, or there are several.
+    #[error("resource is not one of the grant")]
+    ResourceNotGranted,
+    /// Nothing that was granted means anything at that resource.
+    #[error("no scope of the grant means anything at this resource")]
+    ScopeEmpty,
+    /// The source of randomness or the like failed.
+    #[error("the server failed")]
+    ServerError,
+    /// The store cannot be reached.
+    #[error("the store is unavailable")]
+    Unavailable,
+}
+
+impl TokenReason {
+    /// The RFC's code, the status and the text.
+    #[must_use]
+    pub const fn wire(self) -> WireError {
+        match self {
+            // RFC 6749 §5.2
+            Self::NotForm => wire("invalid_request", 400, "The body must be application/x-www-form-urlencoded."),
+            Self::TooLarge => wire("invalid_request", 413, "The body is too large."),
+            Self::RepeatedParameter(_) => wire("invalid_request", 400, "A parameter was sent more than once."),
+            Self::GrantTypeMissing => wire("invalid_request", 400, "grant_type is missing."),
+            Self::GrantTypeUnsupported => {
+                wire("unsupported_grant_type", 400, "grant_type is not one that this server supports.")
+            }
+            Self::TwoMethods => wire("invalid_request", 400, "Only one client authentication method may be used."),
+            Self::TwoClients => wire("invalid_request", 400, "The request names two different clients."),
+            // One text for all of these: the answer must not tell which clients exist.
+            Self::ClientMissing
+            | Self::CredentialsMalformed
+            | Self::ClientUnknown
+            | Self::SecretWrong
+            | Self::SecretMissing
+            | Self::SecretUnexpected
+            | Self::MethodUnsupported => wire("invalid_client", 401, "Client authentication failed."),
+            Self::GrantNotAllowed => {
+                wire("unauthorized_client", 400, "The client is not registered for this grant type.")
+            }
+            Self::CodeMissing => wire("invalid_request", 400, "code is missing."),
+            Self::CodeUnknown
+            | Self::CodeExpired
+            | Self::CodeReplayed
+            | Self::CodeOfAnotherClient
+            | Self::GrantRevoked => {
+                wire("invalid_grant", 400, "The code is unknown, has expired, was used before or was revoked.")
+            }
+            Self::RedirectUriMismatch => {
+                wire("invalid_grant", 400, "redirect_uri is not the one of the authorization request.")
+            }
+            Self::VerifierMissing => wire("invalid_request", 400, "code_verifier is missing."),
+            // RFC 7636 §4.6
+            Self::VerifierMismatch => wire("invalid_grant", 400, "code_verifier does not match the code_challenge."),
+            // RFC 8707 §2.2
+            Self::ResourceNotGranted => wire("invalid_target", 400, "resource must be one of those that were granted."),
+            Self::ScopeEmpty => wire("invalid_scope", 400, "Nothing that was granted applies to this resource."),
+            Self::ServerError => wire("server_error", 500, "The server failed."),
+            Self::Unavailable => {
+                wire("temporarily_unavailable", 503, "The server cannot reach its records at the moment.")
+            }
+        }
+    }
+}
+
+impl From<Repeated> for TokenReason {
+    fn from(Repeated(name): Repeated) -> Self {
+        Self::RepeatedParameter(name)
+    }
+}

@@ -1,0 +1,298 @@
+//! A store that is broken in one way of choice.
+
+#![allow(clippy::unwrap_used, reason = "part of a test")]
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use grantor::protocol::client::{Client, ClientId};
+use grantor::protocol::grant::{Holder, Subject};
+use grantor::protocol::secret::OrderedId;
+use grantor::protocol::time::Timestamp;
+use grantor::storage::testkit::records::{self, NOW};
+use grantor::storage::{
+    Decide, Decided, Durability, Inserted, MemoryStorage, RedeemCode, Redeemed, RevokeGrant, Revoked, Storage,
+    StorageError, StoredAccess, StoredCode, StoredGrant,
+};
+
+/// What is wrong with a store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    None,
+    ReplacesClients,
+    ForgetsClientNames,
+    IgnoresMarks,
+    SwapsDecisions,
+    IgnoresDenials,
+    ForgetsApprovals,
+    IgnoresRevisions,
+    RecordsRefusals,
+    RedeemsTwice,
+    ChecksBeforeActing,
+    ForgivesReplays,
+    RevokesAllOnReplay,
+    ForgetsSpentCodes,
+    CollidesFirst,
+    BurnsOnCollision,
+    IgnoresTheEndOfCodes,
+    BurnsLateCodes,
+    ForgetsTheEndOfGrants,
+    IgnoresSubjects,
+    ForgetsRevocations,
+    IgnoresRevocations,
+    ListsOldestFirst,
+    IgnoresLimits,
+    PagesInclusively,
+    FoldsSubjects,
+    CleansTexts,
+    WidensTokens,
+    PurgesEarly,
+    PurgesWhatIsNew,
+    NeverPurges,
+    PurgesAllAtOnce,
+    PurgesForever,
+    StopsMidway,
+    LosesOlderRows,
+}
+
+const BEGINNING: Timestamp = Timestamp::from_millis(0);
+const FAR: Timestamp = Timestamp::from_millis(u64::MAX);
+
+/// A store in memory with a flaw.
+pub(crate) struct Broken {
+    inner: MemoryStorage,
+    flaw: Flaw,
+    owners: Mutex<HashMap<OrderedId, Subject>>,
+    /// Tokens that are kept under another id.
+    aliases: Mutex<HashMap<OrderedId, OrderedId>>,
+    newest: Mutex<OrderedId>,
+    one_at_a_time: tokio::sync::Mutex<()>,
+}
+
+impl Broken {
+    pub(crate) fn new(flaw: Flaw) -> Self {
+        Self {
+            inner: MemoryStorage::new(),
+            flaw,
+            owners: Mutex::default(),
+            aliases: Mutex::default(),
+            newest: Mutex::new(OrderedId::first_at(BEGINNING)),
+            one_at_a_time: tokio::sync::Mutex::default(),
+        }
+    }
+
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == flaw
+    }
+
+    fn folded(&self, subject: &Subject) -> Subject {
+        if self.has(Flaw::FoldsSubjects) {
+            Subject::new(&subject.as_str().trim().to_lowercase())
+        } else {
+            subject.clone()
+        }
+    }
+
+    async fn prepare_decision(&self, op: &mut Decide) -> Result<(), StorageError> {
+        match self.flaw {
+            Flaw::IgnoresMarks => op.prompt = records::prompt(NOW),
+            Flaw::ForgetsApprovals => op.approval = None,
+            Flaw::IgnoresRevisions => {
+                let client = self.inner.client(&op.client).await?;
+                op.client_revision = client.map_or(0, |client| client.revision);
+            }
+            _ => {}
+        }
+        let Some(approval) = &mut op.approval else { return Ok(()) };
+        self.owners.lock().unwrap().insert(approval.grant.id, records::user_of(&approval.grant));
+        match self.flaw {
+            Flaw::FoldsSubjects => {
+                let folded = self.folded(&records::user_of(&approval.grant));
+                Arc::make_mut(&mut approval.grant).holder = Holder::User(folded);
+            }
+            Flaw::CleansTexts => approval.code.redirect_uri = approval.code.redirect_uri.trim().into(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What goes wrong before the exchange: `Some` if that is the answer.
+    async fn prepare_exchange(&self, op: &mut RedeemCode) -> Result<Option<Redeemed>, StorageError> {
+        let code = self.inner.code(op.code).await?;
+        let is_spent = code.as_ref().is_some_and(|code| code.redeemed);
+        let is_over = code.as_ref().is_some_and(|code| code.code.expires_at <= op.now);
+        match self.flaw {
+            Flaw::ForgivesReplays if is_spent => return Ok(Some(Redeemed::Replayed)),
+            Flaw::ForgetsSpentCodes if is_over => return Ok(Some(Redeemed::Gone)),
+            Flaw::CollidesFirst if self.inner.access_token(op.access.id).await?.is_some() => {
+                return Ok(Some(Redeemed::Collision));
+            }
+            Flaw::IgnoresTheEndOfCodes => op.now = BEGINNING,
+            Flaw::ForgetsTheEndOfGrants => {
+                op.grant_expires_at = code.map_or(op.grant_expires_at, |code| code.code.expires_at);
+            }
+            Flaw::ChecksBeforeActing if !is_spent => {
+                tokio::task::yield_now().await;
+                let _ = self.inner.redeem_code(op.clone()).await?;
+                return Ok(Some(Redeemed::First));
+            }
+            Flaw::LosesOlderRows => {
+                let mut newest = self.newest.lock().unwrap();
+                if op.access.id < *newest {
+                    return Ok(Some(Redeemed::First));
+                }
+                *newest = op.access.id;
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    /// What goes wrong after it.
+    async fn spoil_exchange(&self, op: RedeemCode, outcome: Redeemed) -> Result<Redeemed, StorageError> {
+        match (self.flaw, outcome) {
+            (Flaw::RedeemsTwice, Redeemed::Replayed | Redeemed::Gone) => return Ok(Redeemed::First),
+            (Flaw::RevokesAllOnReplay, Redeemed::Replayed) => {
+                let Some(code) = self.inner.code(op.code).await? else { return Ok(outcome) };
+                for stored in self.inner.grants(&records::user_of(&code.grant), None, 1000, op.now).await? {
+                    let _ = self.inner.revoke_grant(records::revoke(&stored.grant, op.now)).await?;
+                }
+            }
+            (Flaw::BurnsOnCollision, Redeemed::Collision) | (Flaw::BurnsLateCodes, Redeemed::Gone) => {
+                let mut burning = RedeemCode { now: BEGINNING, ..op };
+                burning.access.id = records::ordered_id(NOW);
+                let _ = self.inner.redeem_code(burning).await?;
+            }
+            (Flaw::PurgesWhatIsNew, Redeemed::First) => {
+                self.inner.purge(FAR, u32::MAX).await?;
+            }
+            _ => {}
+        }
+        Ok(outcome)
+    }
+
+    /// The mark first and the token later.
+    async fn exchange_in_two_steps(&self, mut op: RedeemCode) -> Result<Redeemed, StorageError> {
+        let wanted = op.access.id;
+        op.access.id = records::ordered_id(NOW);
+        let kept = op.access.id;
+        let outcome = self.inner.redeem_code(op).await?;
+        tokio::task::yield_now().await;
+        self.aliases.lock().unwrap().insert(wanted, kept);
+        Ok(outcome)
+    }
+}
+
+impl Storage for Broken {
+    fn durability(&self) -> Durability {
+        self.inner.durability()
+    }
+
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
+        let mut client = self.inner.client(id).await?;
+        if let Some(client) = client.as_mut().filter(|_| self.has(Flaw::ForgetsClientNames)) {
+            Arc::make_mut(client).metadata.name = None;
+        }
+        Ok(client)
+    }
+
+    async fn code(&self, id: OrderedId) -> Result<Option<StoredCode>, StorageError> {
+        let mut stored = self.inner.code(id).await?;
+        if let Some(stored) = stored.as_mut().filter(|_| self.has(Flaw::ForgetsRevocations)) {
+            stored.revoked = false;
+        }
+        Ok(stored)
+    }
+
+    async fn access_token(&self, id: OrderedId) -> Result<Option<StoredAccess>, StorageError> {
+        let kept = self.aliases.lock().unwrap().get(&id).copied();
+        let mut stored = self.inner.access_token(kept.unwrap_or(id)).await?;
+        if let Some(stored) = &mut stored {
+            stored.revoked &= !self.has(Flaw::ForgetsRevocations);
+            if self.has(Flaw::WidensTokens) {
+                stored.token.scopes = stored.grant.scopes.clone();
+            }
+        }
+        Ok(stored)
+    }
+
+    async fn grants(
+        &self,
+        subject: &Subject,
+        before: Option<OrderedId>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<StoredGrant>, StorageError> {
+        let limit = if self.has(Flaw::IgnoresLimits) { 1000 } else { limit };
+        let next = |id: OrderedId| OrderedId::from_bits(id.to_bits() + 1).unwrap_or(id);
+        let before = before.map(|id| if self.has(Flaw::PagesInclusively) { next(id) } else { id });
+        let mut page = self.inner.grants(&self.folded(subject), before, limit, now).await?;
+        if self.has(Flaw::ListsOldestFirst) {
+            page.reverse();
+        }
+        Ok(page)
+    }
+
+    async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
+        let outcome = self.inner.insert_client(client).await?;
+        Ok(if self.has(Flaw::ReplacesClients) { Inserted::New } else { outcome })
+    }
+
+    async fn decide(&self, mut op: Decide) -> Result<Decided, StorageError> {
+        self.prepare_decision(&mut op).await?;
+        if self.has(Flaw::IgnoresDenials) && op.approval.is_none() {
+            return Ok(Decided::First);
+        }
+        let prompt = op.prompt;
+        let outcome = self.inner.decide(op).await?;
+        match (self.flaw, outcome) {
+            (Flaw::SwapsDecisions, Decided::AlreadyDecided { approved }) => {
+                return Ok(Decided::AlreadyDecided { approved: !approved });
+            }
+            (Flaw::RecordsRefusals, Decided::ClientChanged | Decided::Collision) => {
+                let _ = self.inner.decide(records::deny(prompt, &records::client("client"), NOW)).await?;
+            }
+            _ => {}
+        }
+        Ok(outcome)
+    }
+
+    async fn redeem_code(&self, mut op: RedeemCode) -> Result<Redeemed, StorageError> {
+        if self.has(Flaw::StopsMidway) {
+            return self.exchange_in_two_steps(op).await;
+        }
+        let _turn = match self.flaw {
+            Flaw::ForgivesReplays => Some(self.one_at_a_time.lock().await),
+            _ => None,
+        };
+        if let Some(answer) = self.prepare_exchange(&mut op).await? {
+            return Ok(answer);
+        }
+        let outcome = self.inner.redeem_code(op.clone()).await?;
+        self.spoil_exchange(op, outcome).await
+    }
+
+    async fn revoke_grant(&self, mut op: RevokeGrant) -> Result<Revoked, StorageError> {
+        op.subject = self.folded(&op.subject);
+        match self.flaw {
+            Flaw::IgnoresRevocations => return Ok(Revoked::Now),
+            Flaw::IgnoresSubjects => {
+                let owner = self.owners.lock().unwrap().get(&op.grant).cloned();
+                op.subject = owner.unwrap_or(op.subject);
+            }
+            _ => {}
+        }
+        self.inner.revoke_grant(op).await
+    }
+
+    async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
+        match self.flaw {
+            Flaw::PurgesEarly => self.inner.purge(now.after(Duration::from_secs(86_400)), limit).await,
+            Flaw::NeverPurges => Ok(0),
+            Flaw::PurgesAllAtOnce if limit > 0 => self.inner.purge(now, u32::MAX).await,
+            Flaw::PurgesForever => Ok(limit),
+            _ => self.inner.purge(now, limit).await,
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The conformance suite can fail: for every invariant there is a broken store that it finds.
+
+mod broken;
+
+use broken::{Broken, Flaw};
+use grantor::storage::testkit;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_flaw_there_is_nothing_to_find() {
+    testkit::run_all(|| async { Broken::new(Flaw::None) }).await;
+}
+
+/// Runs invariants as tasks on stores with a flaw and expects each to panic.
+macro_rules! finds {
+    ($($test:ident: $flaw:ident in $($invariant:ident),+;)*) => { $(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $test() {
+            $(
+                let task = tokio::spawn(testkit::$invariant(Broken::new(Flaw::$flaw)));
+                let found = task.await.is_err_and(|error| error.is_panic());
+                assert!(found, "{} does not find the flaw", stringify!($invariant));
+            )+
+        }
+    )* };
+}
+
+finds! {
+    a_client_that_is_replaced: ReplacesClients in
+        a_registered_client_id_is_taken, parallel_registrations_of_one_id_add_one_client;
+    a_client_that_is_not_kept_whole: ForgetsClientNames in a_client_is_read_back_as_it_was_inserted;
+    a_prompt_that_can_be_decided_again: IgnoresMarks in
+        attack_41_a_prompt_is_decided_once, attack_41_parallel_decisions_count_once,
+        a_denial_is_remembered_and_adds_nothing, a_decision_is_remembered_as_long_as_asked;
+    an_earlier_decision_that_is_told_wrongly: SwapsDecisions in
+        attack_41_a_prompt_is_decided_once, attack_41_parallel_decisions_count_once;
+    a_denial_that_is_not_recorded: IgnoresDenials in a_denial_is_remembered_and_adds_nothing;
+    an_approval_without_a_grant: ForgetsApprovals in an_approval_adds_its_grant_and_code;
+    a_client_that_changed_unnoticed: IgnoresRevisions in attack_41_a_client_that_changed_gains_nothing;
+    a_refused_decision_that_is_recorded: RecordsRefusals in
+        attack_41_a_client_that_changed_gains_nothing, a_collision_of_ids_records_nothing;
+    a_second_exchange_that_succeeds: RedeemsTwice in
+        attack_12_parallel_exchanges_give_one_token_that_is_dead_at_once, attack_13_a_replay_revokes_that_grant_alone,
+        attack_13_a_replay_is_noticed_after_the_end_of_the_code;
+    a_check_before_the_exchange: ChecksBeforeActing in
+        attack_12_parallel_exchanges_give_one_token_that_is_dead_at_once;
+    a_replay_without_consequences: ForgivesReplays in
+        attack_12_parallel_exchanges_give_one_token_that_is_dead_at_once, attack_13_a_replay_revokes_that_grant_alone,
+        attack_13_a_replay_is_noticed_whatever_token_id_it_brings;
+    a_replay_that_logs_out_everywhere: RevokesAllOnReplay in attack_13_a_replay_revokes_that_grant_alone;
+    a_replay_that_ends_with_its_code: ForgetsSpentCodes in attack_13_a_replay_is_noticed_after_the_end_of_the_code;
+    a_replay_hidden_by_a_collision: CollidesFirst in attack_13_a_replay_is_noticed_whatever_token_id_it_brings;
+    a_code_burnt_by_a_collision: BurnsOnCollision in attack_15_a_taken_token_id_does_not_burn_the_code;
+    a_code_that_does_not_end: IgnoresTheEndOfCodes in a_code_that_is_over_or_unknown_is_gone;
+    a_code_burnt_by_a_late_exchange: BurnsLateCodes in a_code_that_is_over_or_unknown_is_gone;
+    a_grant_that_keeps_its_end: ForgetsTheEndOfGrants in a_code_is_worth_one_token, only_live_grants_are_listed;
+    a_revocation_by_anybody: IgnoresSubjects in
+        a_grant_is_revoked_by_its_user_alone, users_that_look_alike_are_apart;
+    a_revocation_that_look_ups_forget: ForgetsRevocations in
+        tokens_of_a_revoked_grant_are_revoked, attack_13_a_replay_revokes_that_grant_alone;
+    a_revocation_that_did_not_happen: IgnoresRevocations in
+        tokens_of_a_revoked_grant_are_revoked, a_revoked_grant_gives_no_token, parallel_revocations_count_once,
+        revoking_beside_an_exchange_leaves_no_live_token, only_live_grants_are_listed;
+    a_list_that_starts_with_the_oldest: ListsOldestFirst in
+        grants_are_listed_newest_first, pages_show_every_grant_once;
+    a_list_without_bounds: IgnoresLimits in pages_show_every_grant_once, a_page_holds_no_more_than_asked_for;
+    pages_that_overlap: PagesInclusively in pages_show_every_grant_once, a_page_holds_no_more_than_asked_for;
+    users_compared_without_case_and_space: FoldsSubjects in users_that_look_alike_are_apart;
+    texts_that_are_cleaned: CleansTexts in hostile_texts_are_kept_byte_for_byte;
+    tokens_that_get_all_of_their_grant: WidensTokens in narrowed_tokens_are_kept;
+    a_purge_that_comes_too_early: PurgesEarly in
+        purging_leaves_what_is_alive, a_decision_is_remembered_as_long_as_asked;
+    a_purge_that_takes_what_is_added_beside_it: PurgesWhatIsNew in purging_beside_exchanges_loses_nothing;
+    a_purge_that_does_nothing: NeverPurges in
+        purging_goes_in_steps_until_nothing_is_left, a_purged_code_is_unknown, a_purged_grant_takes_all_of_it_along;
+    a_purge_without_bounds: PurgesAllAtOnce in purging_goes_in_steps_until_nothing_is_left;
+    a_purge_without_end: PurgesForever in purging_goes_in_steps_until_nothing_is_left, the_ends_of_time_break_nothing;
+    an_exchange_in_two_steps: StopsMidway in an_operation_that_is_dropped_midway_is_whole;
+    a_store_that_needs_ascending_ids: LosesOlderRows in a_clock_that_goes_backwards_loses_nothing;
+}
