@@ -1,5 +1,7 @@
 //! The pages that people see, as data, and the trait that turns the data into a page.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::user::HostError;
@@ -120,7 +122,7 @@ pub struct RedirectView {
 }
 
 /// What the consent form sends, and where.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct ConsentForm {
     /// The path to post to.
     pub action: String,
@@ -132,6 +134,14 @@ pub struct ConsentForm {
     pub allow: &'static str,
     /// The value of the button that denies.
     pub deny: &'static str,
+}
+
+// The values of the fields are for the browser that was asked alone.
+impl fmt::Debug for ConsentForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields: Vec<_> = self.fields.iter().map(|(name, _)| name).collect();
+        f.debug_struct("ConsentForm").field("action", &self.action).field("fields", &fields).finish_non_exhaustive()
+    }
 }
 
 /// A decision that was made before.
@@ -172,7 +182,7 @@ pub struct WayBack {
 }
 
 /// A page, ready to be sent. The server adds what keeps it out of frames, caches and referrers.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Page {
     /// The document.
     pub body: String,
@@ -182,6 +192,13 @@ pub struct Page {
     /// Everything that is not named is forbidden; `frame-ancestors`, `base-uri` and `default-src` are
     /// set by the server.
     pub content_security_policy: String,
+}
+
+// A consent page has the form's fields in its body.
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Page({} bytes of {})", self.body.len(), self.content_type)
+    }
 }
 
 impl Page {

@@ -8,7 +8,7 @@ use crate::protocol::grant::Subject;
 use crate::protocol::time::Timestamp;
 
 /// The person who is signed in.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct User {
     /// The app's stable name for this person; never reused for another one.
     pub subject: Subject,
@@ -32,6 +32,13 @@ impl User {
     pub const fn authenticated_at(mut self, time: Timestamp) -> Self {
         self.authenticated_at = Some(time);
         self
+    }
+}
+
+// Whoever reads a session id in a log could use the session.
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User").field("subject", &self.subject).field("label", &self.label).finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Request parameters in form encoding.
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// A parameter was sent more than once (RFC 6749 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,9 +9,15 @@ pub struct Repeated(pub &'static str);
 
 /// The parameters of one request that its endpoint knows, decoded. Others are ignored
 /// (RFC 6749 §3.1: "MUST ignore unrecognized request parameters").
-#[derive(Debug)]
 pub struct Parameters<'a> {
     values: Vec<(&'static str, Cow<'a, str>)>,
+}
+
+// Codes, verifiers and client secrets are among the values.
+impl fmt::Debug for Parameters<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.values.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 /// The only parameter that may be sent several times (RFC 8707 §2).

@@ -52,7 +52,7 @@ impl fmt::Debug for PromptId {
 }
 
 /// Who looks at a prompt: the person, their session with the app, and the browser.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Viewer<'a> {
     /// The person who is signed in.
     pub subject: &'a Subject,
@@ -60,6 +60,13 @@ pub struct Viewer<'a> {
     pub session: &'a str,
     /// The value of our own cookie in this browser.
     pub browser: &'a str,
+}
+
+// Session and browser are what a thief would need.
+impl fmt::Debug for Viewer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Viewer").field("subject", &self.subject).finish_non_exhaustive()
+    }
 }
 
 /// A question to a user that waits for its answer. It can be answered once: approving and denying

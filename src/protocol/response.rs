@@ -1,5 +1,7 @@
 //! The answer of the authorization endpoint (RFC 6749 §4.1.2): to the client, by way of the browser.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::error::AuthorizeReason;
@@ -37,11 +39,17 @@ pub(super) struct Target {
 }
 
 /// An answer of the authorization endpoint.
-#[derive(Debug)]
 pub struct AuthorizeResponse {
     redirect_uri: VerifiedRedirectUri,
     mode: ResponseMode,
     parameters: Vec<(&'static str, String)>,
+}
+
+// The parameters may have a code.
+impl fmt::Debug for AuthorizeResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AuthorizeResponse(..)")
+    }
 }
 
 impl AuthorizeResponse {

@@ -1,5 +1,6 @@
 //! The exchange of a code for tokens (RFC 6749 §4.1.3), and what all token answers share.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,13 +45,19 @@ pub fn grant_type(parameters: &Parameters<'_>) -> Result<GrantType, TokenReason>
 }
 
 /// A request to exchange a code, by a client that was authenticated.
-#[derive(Debug)]
 pub struct CodeExchange<'a> {
     client: &'a Client,
     code: Bearer,
     verifier: &'a str,
     redirect_uri: Option<&'a str>,
     resource: Option<ResourceUri>,
+}
+
+// With its verifier a stolen code could be redeemed.
+impl fmt::Debug for CodeExchange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CodeExchange({} by {:?})", self.code.id, self.client.id)
+    }
 }
 
 impl<'a> CodeExchange<'a> {

@@ -20,6 +20,7 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send 
 trait DynStorage: Send + Sync + 'static {
     fn durability_dyn(&self) -> Durability;
     fn client_dyn<'a>(&'a self, id: &'a ClientId) -> Boxed<'a, Option<Arc<Client>>>;
+    fn clients_dyn<'a>(&'a self, after: Option<&'a ClientId>, limit: u32) -> Boxed<'a, Vec<Arc<Client>>>;
     fn code_dyn(&self, id: OrderedId) -> Boxed<'_, Option<StoredCode>>;
     fn access_token_dyn(&self, id: OrderedId) -> Boxed<'_, Option<StoredAccess>>;
     fn refresh_token_dyn(&self, id: OrderedId) -> Boxed<'_, Option<StoredRefresh>>;
@@ -47,6 +48,9 @@ impl<S: Storage> DynStorage for S {
     }
     fn client_dyn<'a>(&'a self, id: &'a ClientId) -> Boxed<'a, Option<Arc<Client>>> {
         Box::pin(self.client(id))
+    }
+    fn clients_dyn<'a>(&'a self, after: Option<&'a ClientId>, limit: u32) -> Boxed<'a, Vec<Arc<Client>>> {
+        Box::pin(self.clients(after, limit))
     }
     fn code_dyn(&self, id: OrderedId) -> Boxed<'_, Option<StoredCode>> {
         Box::pin(self.code(id))
@@ -120,6 +124,9 @@ impl Storage for AnyStorage {
     }
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
         self.0.client_dyn(id).await
+    }
+    async fn clients(&self, after: Option<&ClientId>, limit: u32) -> Result<Vec<Arc<Client>>, StorageError> {
+        self.0.clients_dyn(after, limit).await
     }
     async fn code(&self, id: OrderedId) -> Result<Option<StoredCode>, StorageError> {
         self.0.code_dyn(id).await

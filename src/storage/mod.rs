@@ -52,6 +52,17 @@ pub trait Storage: Send + Sync + 'static {
     /// If the store cannot answer.
     fn client(&self, id: &ClientId) -> impl Future<Output = Result<Option<Arc<Client>>, StorageError>> + Send;
 
+    /// All clients in the order of their ids, at most `limit` of those behind `after`, so that the last id
+    /// of a page asks for the next one.
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn clients(
+        &self,
+        after: Option<&ClientId>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Arc<Client>>, StorageError>> + Send;
+
     /// The code of that id, expired and redeemed ones included, with its grant.
     ///
     /// *Join*: code and grant are read in one statement, so that `revoked` is never older than the rest.

@@ -20,6 +20,9 @@ impl<S: Storage> Storage for Arc<S> {
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
         S::client(self, id).await
     }
+    async fn clients(&self, after: Option<&ClientId>, limit: u32) -> Result<Vec<Arc<Client>>, StorageError> {
+        S::clients(self, after, limit).await
+    }
     async fn code(&self, id: OrderedId) -> Result<Option<StoredCode>, StorageError> {
         S::code(self, id).await
     }

@@ -9,10 +9,10 @@ const fn name(tls: bool) -> &'static str {
 
 /// The value of our cookie, if the browser sent one that we may have set.
 pub(super) fn read(headers: &HeaderMap, tls: bool) -> Option<&str> {
-    let cookies =
-        headers.get_all(COOKIE).iter().filter_map(|header| header.to_str().ok()).flat_map(|header| header.split(';'));
+    // Cookie by cookie: one that is no text, which anybody on a sibling domain can set, hides no other.
+    let cookies = headers.get_all(COOKIE).iter().flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
     cookies
-        .filter_map(|cookie| cookie.trim().split_once('='))
+        .filter_map(|cookie| str::from_utf8(cookie).ok()?.trim().split_once('='))
         .find(|(known, value)| *known == name(tls) && is_ours(value))
         .map(|(_, value)| value)
 }

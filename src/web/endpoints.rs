@@ -1,5 +1,7 @@
 //! From HTTP to the server's endpoints and back.
 
+use std::fmt::Display;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::request::Parts;
@@ -14,7 +16,7 @@ use super::origin;
 use super::routes::Endpoint;
 use crate::host::Page;
 use crate::protocol::client_auth::ClientAuthError;
-use crate::protocol::error::{PageReason, RegistrationReason, TokenReason};
+use crate::protocol::error::{PageReason, RegistrationReason, TokenReason, WireError};
 use crate::protocol::response::{AuthorizeResponse, ResponseMode};
 use crate::server::{Authorization, Decision, PageRefusal, Server};
 
@@ -40,8 +42,8 @@ impl Server {
     pub(super) async fn too_large(&self, endpoint: &Endpoint) -> Response<Bytes> {
         match endpoint {
             Endpoint::Authorize | Endpoint::Consent => self.refusal_page(PageReason::TooLarge.into()).await,
-            Endpoint::Token | Endpoint::Revoke => answer::error(TokenReason::TooLarge.wire(), false),
-            Endpoint::Register => answer::error(RegistrationReason::TooLarge.wire(), false),
+            Endpoint::Token | Endpoint::Revoke => refused_unread(&TokenReason::TooLarge, TokenReason::TooLarge.wire()),
+            Endpoint::Register => refused_unread(&RegistrationReason::TooLarge, RegistrationReason::TooLarge.wire()),
             Endpoint::ServerMetadata | Endpoint::ResourceMetadata(_) | Endpoint::Absent => {
                 answer::text(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large.")
             }
@@ -90,7 +92,10 @@ impl Server {
         }
         match self.decide(request, body, cookie::read(&request.headers, self.has_tls())).await {
             Ok(Decision::Answer(response)) => self.to_client(&response).await,
-            Ok(Decision::AlreadyDecided(page)) => answer::page(StatusCode::CONFLICT, page),
+            Ok(Decision::AlreadyDecided(page)) => {
+                tracing::info!("the prompt was decided before");
+                answer::page(StatusCode::CONFLICT, page)
+            }
             Err(refusal) => self.refusal_page(refusal).await,
         }
     }
@@ -116,7 +121,7 @@ impl Server {
 
     async fn token_by_post(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
         if !is_form(&request.headers) {
-            return answer::error(TokenReason::NotForm.wire(), false);
+            return refused_unread(&TokenReason::NotForm, TokenReason::NotForm.wire());
         }
         match self.token(&request.headers, body).await {
             Ok(response) => answer::json(StatusCode::OK, response.to_json()),
@@ -126,7 +131,7 @@ impl Server {
 
     async fn revoke_by_post(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
         if !is_form(&request.headers) {
-            return answer::error(TokenReason::NotForm.wire(), false);
+            return refused_unread(&TokenReason::NotForm, TokenReason::NotForm.wire());
         }
         match self.revoke(&request.headers, body).await {
             // RFC 7009 §2.2: the same for a token that was revoked and one that never was
@@ -137,7 +142,7 @@ impl Server {
 
     async fn register_by_post(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
         if !is_json(&request.headers) {
-            return answer::error(RegistrationReason::NotMetadata.wire(), false);
+            return refused_unread(&RegistrationReason::NotMetadata, RegistrationReason::NotMetadata.wire());
         }
         match self.register(body).await {
             Ok(answer) => answer::json(StatusCode::CREATED, answer),
@@ -148,6 +153,12 @@ impl Server {
     fn has_tls(&self) -> bool {
         self.policy().issuer.is_https()
     }
+}
+
+/// A request that is refused before its body is read.
+fn refused_unread(reason: &impl Display, wire: WireError) -> Response<Bytes> {
+    tracing::info!(%reason, "request refused unread");
+    answer::error(wire, false)
 }
 
 fn absent() -> Response<Bytes> {

@@ -36,6 +36,7 @@ impl Server {
     async fn answer(&self, parts: &Parts, body: &[u8]) -> Response<Bytes> {
         // RFC 9110 §15.5.20
         if self.policy().issuer.is_loopback() && !comes_by_loopback_name(parts) {
+            tracing::info!("a request to another name than this machine's was turned away");
             return answer::text(
                 StatusCode::MISDIRECTED_REQUEST,
                 "This server answers under the names of this machine alone.",

@@ -8,6 +8,9 @@ const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
 const SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
 const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
 
+/// Where clients look for metadata, whether there is any or not.
+const WELL_KNOWN: [&str; 3] = [SERVER_METADATA, RESOURCE_METADATA, OPENID_CONFIGURATION];
+
 /// What a path leads to.
 pub(super) enum Endpoint {
     Authorize,
@@ -89,24 +92,20 @@ impl Server {
     #[must_use]
     pub fn routes(&self) -> Vec<RoutePattern> {
         let paths = self.paths();
-        let mut exact = vec![
-            paths.authorize.clone(),
-            paths.consent.clone(),
-            paths.token.clone(),
-            paths.revoke.clone(),
-            paths.register.clone(),
-            SERVER_METADATA.to_owned(),
-            RESOURCE_METADATA.to_owned(),
-            OPENID_CONFIGURATION.to_owned(),
-        ];
-        let issuer_path = self.policy().issuer.path();
-        if !issuer_path.is_empty() {
-            exact.push(format!("{issuer_path}{OPENID_CONFIGURATION}"));
-            exact.push(format!("{issuer_path}{SERVER_METADATA}"));
+        let endpoints =
+            [&paths.authorize, &paths.consent, &paths.token, &paths.revoke, &paths.register].map(String::clone);
+        let at = |path, below| RoutePattern { path, below };
+        let mut patterns: Vec<_> = endpoints.into_iter().map(|path| at(path, false)).collect();
+        // Some clients put the well-known string behind the issuer's path.
+        let issuer_path = Some(self.policy().issuer.path()).filter(|path| !path.is_empty());
+        for base in std::iter::once("").chain(issuer_path) {
+            for known in WELL_KNOWN {
+                let path = format!("{base}{known}");
+                // What is below a path begins behind its slash for a router.
+                patterns.extend([at(path.clone(), false), at(format!("{path}/"), false), at(path, true)]);
+            }
         }
-        let below = [SERVER_METADATA, RESOURCE_METADATA, OPENID_CONFIGURATION].map(str::to_owned);
-        let patterns = exact.into_iter().map(|path| RoutePattern { path, below: false });
-        patterns.chain(below.into_iter().map(|path| RoutePattern { path, below: true })).collect()
+        patterns
     }
 
     pub(super) fn endpoint(&self, path: &str) -> Option<Endpoint> {
@@ -136,8 +135,5 @@ impl Server {
 }
 
 fn is_well_known(path: &str) -> bool {
-    [SERVER_METADATA, RESOURCE_METADATA, OPENID_CONFIGURATION]
-        .iter()
-        .filter_map(|known| path.strip_prefix(known))
-        .any(|rest| rest.is_empty() || rest.starts_with('/'))
+    WELL_KNOWN.iter().filter_map(|known| path.strip_prefix(known)).any(|rest| rest.is_empty() || rest.starts_with('/'))
 }

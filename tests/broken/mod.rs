@@ -199,6 +199,9 @@ impl Storage for Broken {
         Ok(client)
     }
 
+    async fn clients(&self, after: Option<&ClientId>, limit: u32) -> Result<Vec<Arc<Client>>, StorageError> {
+        self.inner.clients(after, limit).await
+    }
     async fn code(&self, id: OrderedId) -> Result<Option<StoredCode>, StorageError> {
         let mut stored = self.inner.code(id).await?;
         if let Some(stored) = stored.as_mut().filter(|_| self.has(Flaw::ForgetsRevocations)) {

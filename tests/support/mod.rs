@@ -4,6 +4,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
+pub mod secrets;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,7 +62,7 @@ impl Host for App {
 }
 
 fn cookies(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let all = headers.get_all(header::COOKIE).iter().map(|value| value.to_str().unwrap());
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = all.flat_map(|value| value.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
@@ -252,6 +254,14 @@ impl<S: Storage + Clone> World<S> {
         }
     }
 
+    /// Fails if one of these people has given anything to anybody.
+    pub async fn assert_nothing_granted(&self, names: &[&str]) {
+        for name in names {
+            let subject = grantor::Subject::new(name);
+            assert!(self.server.grants(&subject, None, 10).await.unwrap().is_empty(), "{name} gave access");
+        }
+    }
+
     /// Whether a token opens the API.
     pub async fn is_live(&self, token: &str) -> bool {
         let resource = format!("{}/api", self.origin());
@@ -388,6 +398,12 @@ impl<S: Storage + Clone> Browser<S> {
         self.post(&page.action, &page.form(decision)).await
     }
 
+    /// Fails unless this page can be answered in this browser.
+    pub async fn assert_open(&mut self, page: &ConsentPage) {
+        let answer = self.decide(page, "allow").await;
+        assert!(answer.redirect_parameter("code").is_some(), "{}", answer.body());
+    }
+
     fn with_cookies(&self, builder: http::request::Builder) -> http::request::Builder {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         if cookies.is_empty() { builder } else { builder.header(header::COOKIE, cookies.join("; ")) }
@@ -475,6 +491,13 @@ impl Answer {
     pub fn assert_error(&self, status: u16, code: &str) {
         assert_eq!((self.status().as_u16(), self.error().as_str()), (status, code), "{}", self.body());
         assert_eq!(self.header("cache-control"), Some("no-store"));
+    }
+
+    /// Fails unless nobody got a code from this answer and nobody was sent anywhere.
+    pub fn assert_refused(&self, status: u16, why: &str) {
+        assert_eq!(self.status().as_u16(), status, "{why}: {:?} {}", self.location(), self.body());
+        assert!(self.location().is_none(), "{why}: {:?}", self.location());
+        assert!(!self.body().contains("grc_"), "{why}");
     }
 
     /// Fails unless this is an error page, and not a redirect.

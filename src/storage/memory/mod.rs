@@ -49,6 +49,9 @@ impl Storage for MemoryStorage {
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
         Ok(self.0.client(id))
     }
+    async fn clients(&self, after: Option<&ClientId>, limit: u32) -> Result<Vec<Arc<Client>>, StorageError> {
+        Ok(self.0.clients(after, limit))
+    }
     async fn code(&self, id: OrderedId) -> Result<Option<StoredCode>, StorageError> {
         Ok(self.0.code(id))
     }

@@ -51,6 +51,20 @@ impl Tables {
         self.clients.read(self.hasher.hash_one(id)).get(id).cloned()
     }
 
+    /// For administrators: it looks at all clients, a part of them at a time.
+    pub(super) fn clients(&self, after: Option<&ClientId>, limit: u32) -> Vec<Arc<Client>> {
+        let mut found = BTreeMap::new();
+        for part in self.clients.parts() {
+            let part = part();
+            let behind = part.values().filter(|client| after.is_none_or(|after| client.id > *after));
+            found.extend(behind.map(|client| (client.id.clone(), Arc::clone(client))));
+            while found.len() > limit as usize {
+                found.pop_last();
+            }
+        }
+        found.into_values().collect()
+    }
+
     pub(super) fn code(&self, id: OrderedId) -> Option<StoredCode> {
         self.codes.read(id.to_bits()).get(id)?.stored()
     }

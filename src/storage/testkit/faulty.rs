@@ -19,6 +19,8 @@ use crate::storage::{
 pub enum Call {
     /// [`Storage::client`]
     Client,
+    /// [`Storage::clients`]
+    Clients,
     /// [`Storage::code`]
     Code,
     /// [`Storage::access_token`]
@@ -138,6 +140,9 @@ impl<S: Storage> Storage for Faulty<S> {
     }
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
         self.through(Call::Client, self.inner.client(id)).await
+    }
+    async fn clients(&self, after: Option<&ClientId>, limit: u32) -> Result<Vec<Arc<Client>>, StorageError> {
+        self.through(Call::Clients, self.inner.clients(after, limit)).await
     }
     async fn code(&self, id: OrderedId) -> Result<Option<StoredCode>, StorageError> {
         self.through(Call::Code, self.inner.code(id)).await

@@ -48,6 +48,9 @@ impl<S: Storage> Storage for Yielding<S> {
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
         among_others(self.0.client(id)).await
     }
+    async fn clients(&self, after: Option<&ClientId>, limit: u32) -> Result<Vec<Arc<Client>>, StorageError> {
+        among_others(self.0.clients(after, limit)).await
+    }
     async fn code(&self, id: OrderedId) -> Result<Option<StoredCode>, StorageError> {
         among_others(self.0.code(id)).await
     }
