@@ -314,10 +314,11 @@ fn scopes(
     let of_resources = resources.iter().map(|resource| policy.scopes_of(resource));
     let meaningful = of_resources.fold(ScopeSet::empty(), |scopes, more| scopes.union(&more));
     // RFC 6749 §3.3: "MAY fully or partially ignore the scope requested by the client"
-    let scopes = requested.intersection(&meaningful).intersection(&client.ceiling(&policy.scopes));
+    let ceiling = client.ceiling(&policy.scopes);
+    let scopes = requested.intersection(&meaningful).intersection(&ceiling);
     if scopes.is_empty() {
         return Err(AuthorizeReason::ScopeEmpty);
     }
-    let stays = client.may_use(GrantType::RefreshToken) && requested.contains(OFFLINE_ACCESS);
+    let stays = requested.contains(OFFLINE_ACCESS) && ceiling.contains(OFFLINE_ACCESS);
     Ok(if stays { scopes.union(&offline) } else { scopes })
 }

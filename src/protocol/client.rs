@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::redirect::{RedirectUri, VerifiedRedirectUri};
-use super::scope::{ScopeCatalogue, ScopeSet};
+use super::scope::{OFFLINE_ACCESS, ScopeCatalogue, ScopeSet};
 use super::secret::SecretHash;
 use super::time::Timestamp;
 
@@ -168,10 +168,12 @@ impl Client {
             ClientOrigin::Administrator => catalogue.names(),
             ClientOrigin::Dynamic => catalogue.unreserved(),
         };
-        match &self.scope_ceiling {
+        let ceiling = match &self.scope_ceiling {
             Some(ceiling) => by_origin.intersection(ceiling),
             None => by_origin,
-        }
+        };
+        // OpenID Connect Core §11: it is for clients that get refresh tokens
+        if self.may_use(GrantType::RefreshToken) { ceiling } else { ceiling.without(OFFLINE_ACCESS) }
     }
 
     /// What to call the client where a name is wanted: its name, or else its id.

@@ -191,7 +191,7 @@ mod tests {
         Wishes::read(&Parameters::parse(query.as_bytes(), &super::super::authorize::PARAMETERS))
     }
 
-    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
     fn at(seconds_ago: u64) -> Option<Option<Timestamp>> {
         Some(Some(Timestamp::from_millis(NOW.as_millis() - seconds_ago * 1000)))

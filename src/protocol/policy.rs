@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::issuer::Issuer;
-use super::resource::ResourceRegistry;
-use super::scope::{OFFLINE_ACCESS, ScopeCatalogue, ScopeSet};
+use super::resource::{ResourceRegistry, ResourceUri};
+use super::scope::{ScopeCatalogue, ScopeSet};
 
 /// How long things live.
 #[derive(Debug, Clone, Copy)]
@@ -52,13 +52,9 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The scopes that mean something at a resource; none at one that is not registered. The scope
-    /// [`OFFLINE_ACCESS`] is about the connection and belongs to no resource.
+    /// The scopes that mean something at a resource; none at one that is not registered.
     #[must_use]
-    pub fn scopes_of(&self, resource: &super::resource::ResourceUri) -> ScopeSet {
-        match self.resources.get(resource) {
-            Some(known) => known.scopes.clone().unwrap_or_else(|| self.scopes.names()).without(OFFLINE_ACCESS),
-            None => ScopeSet::empty(),
-        }
+    pub fn scopes_of(&self, resource: &ResourceUri) -> ScopeSet {
+        self.resources.get(resource).map_or_else(ScopeSet::empty, |known| known.scopes.clone())
     }
 }

@@ -110,8 +110,9 @@ pub struct Resource {
     pub uri: ResourceUri,
     /// What the consent page calls it; the app's name if there is none.
     pub name: Option<String>,
-    /// The scopes that mean something here; all of the catalogue if there is no list.
-    pub scopes: Option<ScopeSet>,
+    /// The scopes that mean something here. `offline_access` is about the connection and belongs to no
+    /// resource.
+    pub scopes: ScopeSet,
 }
 
 /// All resources of the app. The first is the default for requests that name none.
@@ -227,10 +228,10 @@ mod tests {
         let mut registry = ResourceRegistry::default();
         assert!(registry.default_resource().is_none());
         for text in ["https://h/api", "https://h/mcp"] {
-            assert!(registry.add(Resource { uri: uri(text), name: None, scopes: None }));
+            assert!(registry.add(Resource { uri: uri(text), name: None, scopes: ScopeSet::empty() }));
         }
         assert!(
-            !registry.add(Resource { uri: uri("https://h/api/"), name: None, scopes: None }),
+            !registry.add(Resource { uri: uri("https://h/api/"), name: None, scopes: ScopeSet::empty() }),
             "one entry a resource"
         );
         assert_eq!(registry.default_resource().unwrap().uri, uri("https://h/api"));

@@ -11,7 +11,7 @@ use super::grant::{AccessRecord, Grant, RefreshRecord};
 use super::params::Parameters;
 use super::policy::Policy;
 use super::resource::ResourceUri;
-use super::scope::ScopeSet;
+use super::scope::{OFFLINE_ACCESS, ScopeSet};
 use super::secret::{Bearer, BearerKind, BearerSeed, BearerText, OrderedId};
 use super::time::Timestamp;
 
@@ -141,8 +141,8 @@ pub(super) fn audience(
         return Err(TokenReason::ScopeEmpty);
     }
     // It belongs to no resource, and clients look for it in the answer.
-    let offline = ScopeSet::offline_access().intersection(&grant.scopes);
-    Ok((resource, scopes.union(&offline)))
+    let stays = grant.scopes.contains(OFFLINE_ACCESS);
+    Ok((resource, if stays { scopes.union(&ScopeSet::offline_access()) } else { scopes }))
 }
 
 pub(super) fn resource(parameters: &Parameters<'_>) -> Result<Option<ResourceUri>, TokenReason> {

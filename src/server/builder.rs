@@ -367,7 +367,8 @@ fn registry(
         if Issuer::parse(uri.origin()).is_err() {
             return Err(InvalidConfiguration::InsecureResource(url));
         }
-        let scopes = scopes.map(|text| known_scopes(&text, catalogue)).transpose()?;
+        let scopes = scopes.map_or_else(|| Ok(catalogue.names()), |text| known_scopes(&text, catalogue))?;
+        let scopes = scopes.without(OFFLINE_ACCESS);
         if !registry.add(KnownResource { uri, name, scopes }) {
             return Err(InvalidConfiguration::RepeatedResource(url));
         }
