@@ -31,9 +31,12 @@ mod purging;
 mod races;
 pub mod records;
 mod redemption;
+mod reuse;
 mod revocation;
+mod rotation;
 mod scene;
 mod wholeness;
+mod withdrawal;
 mod yielding;
 
 pub use clients::{
@@ -62,11 +65,26 @@ pub use redemption::{
     attack_13_a_replay_is_noticed_after_the_end_of_the_code, attack_13_a_replay_is_noticed_whatever_token_id_it_brings,
     attack_13_a_replay_revokes_that_grant_alone, attack_15_a_taken_token_id_does_not_burn_the_code,
 };
+pub use reuse::{
+    attack_13_a_replay_ends_what_was_refreshed_since, attack_16_the_window_ends_when_the_successor_is_used,
+    attack_17_a_reuse_is_noticed_whatever_ids_it_brings, attack_17_a_rotated_token_is_remembered_until_its_end,
+    attack_17_reuse_after_the_window_revokes_that_grant_alone, purging_removes_refresh_tokens_that_have_ended,
+};
 pub use revocation::{
     a_grant_is_revoked_by_its_user_alone, a_revoked_grant_gives_no_token, parallel_revocations_count_once,
     revoking_beside_an_exchange_leaves_no_live_token, tokens_of_a_revoked_grant_are_revoked,
 };
+pub use rotation::{
+    a_refresh_token_that_is_over_or_unknown_is_gone, a_successor_takes_the_place_of_a_refresh_token,
+    a_taken_id_does_not_burn_the_refresh_token, an_exchange_adds_its_refresh_token,
+    attack_15_a_taken_refresh_id_does_not_burn_the_code, attack_16_a_repetition_hears_the_same_and_adds_nothing,
+    attack_16_parallel_rotations_give_one_successor,
+};
 pub use wholeness::an_operation_that_is_dropped_midway_is_whole;
+pub use withdrawal::{
+    a_token_is_issued_into_a_live_grant_alone, an_access_token_is_revoked_alone,
+    attack_22_revoking_beside_a_rotation_leaves_nothing_alive, attack_45_a_grant_is_revoked_by_its_client_alone,
+};
 pub use yielding::Yielding;
 
 use super::Storage;
@@ -110,6 +128,23 @@ where
         a_revoked_grant_gives_no_token,
         parallel_revocations_count_once,
         revoking_beside_an_exchange_leaves_no_live_token,
+        an_exchange_adds_its_refresh_token,
+        attack_15_a_taken_refresh_id_does_not_burn_the_code,
+        a_successor_takes_the_place_of_a_refresh_token,
+        attack_16_parallel_rotations_give_one_successor,
+        attack_16_a_repetition_hears_the_same_and_adds_nothing,
+        attack_16_the_window_ends_when_the_successor_is_used,
+        a_refresh_token_that_is_over_or_unknown_is_gone,
+        a_taken_id_does_not_burn_the_refresh_token,
+        attack_17_reuse_after_the_window_revokes_that_grant_alone,
+        attack_17_a_reuse_is_noticed_whatever_ids_it_brings,
+        attack_17_a_rotated_token_is_remembered_until_its_end,
+        attack_13_a_replay_ends_what_was_refreshed_since,
+        a_token_is_issued_into_a_live_grant_alone,
+        an_access_token_is_revoked_alone,
+        attack_45_a_grant_is_revoked_by_its_client_alone,
+        attack_22_revoking_beside_a_rotation_leaves_nothing_alive,
+        purging_removes_refresh_tokens_that_have_ended,
         grants_are_listed_newest_first,
         pages_show_every_grant_once,
         only_live_grants_are_listed,
