@@ -74,13 +74,13 @@ async fn attack_16_a_retry_authenticates_the_client_again() {
 async fn attack_16_a_retry_is_refused_once_the_grant_is_revoked() {
     let world = World::new();
     let client = world.refreshing_client("none").await;
-    for by_user in [true, false] {
-        let start = world.tokens(&client).await;
+    for (name, by_user) in [("alice", true), ("bob", false)] {
+        let start = world.tokens_of(name, &client, &[]).await;
         let first = world.refreshed(&client, &start.refresh, &[]).await;
         if by_user {
-            let alice = Subject::new("alice");
-            let apps = world.server.grants(&alice, None, 1).await.unwrap();
-            assert!(world.server.revoke_grant(&alice, apps[0].id).await.unwrap());
+            let user = Subject::new(name);
+            let apps = world.server.grants(&user, None, 1).await.unwrap();
+            assert!(world.server.revoke_grant(&user, apps[0].id).await.unwrap());
         } else {
             world.revoked(&client, &first.refresh).await;
         }

@@ -60,13 +60,13 @@ async fn attack_44_a_lost_answer_of_a_revocation_is_no_success_either() {
         world.revoked(&client, token).await;
         assert!(!world.is_live(&start.access).await);
     }
-    let start = world.tokens(&client).await;
-    let alice = Subject::new("alice");
-    let grant = world.server.grants(&alice, None, 1).await.unwrap()[0].id;
+    let start = world.tokens_of("bob", &client, &[]).await;
+    let bob = Subject::new("bob");
+    let grant = world.server.grants(&bob, None, 10).await.unwrap()[0].id;
     world.storage.lose(Lost::Request, Call::RevokeGrant, 1);
-    assert!(world.server.revoke_grant(&alice, grant).await.is_err());
+    assert!(world.server.revoke_grant(&bob, grant).await.is_err());
     assert!(world.is_live(&start.access).await);
-    assert!(world.server.revoke_grant(&alice, grant).await.unwrap());
+    assert!(world.server.revoke_grant(&bob, grant).await.unwrap());
     assert!(!world.is_live(&start.access).await);
 }
 
