@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use grantor::storage::testkit::Yielding;
@@ -354,46 +356,74 @@ async fn attack_21_a_clock_that_jumps_breaks_nothing() {
         }
         assert_eq!(world.revoke(&client, &idle.refresh, &[]).await.status(), StatusCode::OK);
     }
+    for start in [0, u64::MAX - 86_400_000] {
+        world.clock.set(start);
+        let used = world.tokens(&client).await;
+        let first = world.refreshed(&client, &used.refresh, &[]).await;
+        assert_eq!(world.refreshed(&client, &used.refresh, &[]).await, first, "{start}");
+        assert!(world.is_live(&first.access).await);
+        world.refreshed(&client, &first.refresh, &[]).await;
+    }
 }
+
+type YieldingWorld = World<Yielding<MemoryStorage>>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn attack_22_a_refresh_beside_a_revocation_revives_nothing() {
     const TASKS: usize = 4;
     const ROUNDS: usize = 2500;
-    let world = World::new();
+    let world = World::at(ISSUER, Yielding::new(MemoryStorage::new()), |builder| builder);
     let client = world.refreshing_client("none").await;
     let tasks: Vec<_> = (0..TASKS)
         .map(|task| {
             let (world, client) = (world.clone(), client.clone());
             tokio::spawn(async move {
+                let mut refreshed = 0;
                 for round in 0..ROUNDS {
-                    race(&world, &client, &format!("user{task}-{round}"), round).await;
+                    refreshed += usize::from(race(&world, &client, format!("user{task}-{round}"), round).await);
                 }
+                refreshed
             })
         })
         .collect();
+    let mut refreshed = 0;
     for task in tasks {
-        task.await.unwrap();
+        refreshed += task.await.unwrap();
     }
+    assert!((1..TASKS * ROUNDS).contains(&refreshed), "each comes first at times: {refreshed}");
 }
 
-/// A refresh beside a revocation, by the user in even rounds and by the client in odd ones.
-async fn race(world: &World, client: &Client, name: &str, round: usize) {
-    let start = world.tokens_of(name, client, &[]).await;
+/// A refresh beside a revocation, by the user in even rounds and by the client in odd ones; whether the
+/// refresh came first.
+async fn race(world: &YieldingWorld, client: &Client, name: String, round: usize) -> bool {
+    let start = world.tokens_of(&name, client, &[]).await;
+    let waiting = Arc::new(AtomicUsize::new(2));
     let refreshing = {
-        let (world, client, token) = (world.clone(), client.clone(), start.refresh.clone());
-        tokio::spawn(async move { world.refresh(&client, &token, &[]).await })
+        let (world, client, token, waiting) =
+            (world.clone(), client.clone(), start.refresh.clone(), Arc::clone(&waiting));
+        tokio::spawn(async move {
+            together(&waiting).await;
+            world.refresh(&client, &token, &[]).await
+        })
     };
-    if round.is_multiple_of(2) {
-        let user = Subject::new(name);
-        let apps = world.server.grants(&user, None, 1).await.unwrap();
-        assert!(world.server.revoke_grant(&user, apps[0].id).await.unwrap());
-    } else {
-        world.revoked(client, &start.refresh).await;
-    }
+    let revoking = {
+        let (world, client, token) = (world.clone(), client.clone(), start.refresh.clone());
+        let user = Subject::new(&name);
+        let grant = world.server.grants(&user, None, 1).await.unwrap()[0].id;
+        tokio::spawn(async move {
+            together(&waiting).await;
+            if round.is_multiple_of(2) {
+                assert!(world.server.revoke_grant(&user, grant).await.unwrap());
+            } else {
+                world.revoked(&client, &token).await;
+            }
+        })
+    };
+    revoking.await.unwrap();
     let answer = refreshing.await.unwrap();
+    let came_first = answer.status() == StatusCode::OK;
     let mut refreshes = vec![start.refresh];
-    if answer.status() == StatusCode::OK {
+    if came_first {
         let tokens = Tokens::of(&answer);
         assert!(!world.is_live(&tokens.access).await, "the grant was revoked beside the refresh");
         refreshes.push(tokens.refresh);
@@ -403,5 +433,14 @@ async fn race(world: &World, client: &Client, name: &str, round: usize) {
     assert!(!world.is_live(&start.access).await);
     for token in refreshes {
         world.refresh(client, &token, &[]).await.assert_error(400, "invalid_grant");
+    }
+    came_first
+}
+
+/// Woken by a signal, they would start one after the other.
+async fn together(waiting: &AtomicUsize) {
+    waiting.fetch_sub(1, Ordering::AcqRel);
+    while waiting.load(Ordering::Acquire) > 0 {
+        tokio::task::yield_now().await;
     }
 }

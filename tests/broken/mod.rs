@@ -73,6 +73,7 @@ pub(crate) enum Flaw {
     RevokesGrantsByTokens,
     IgnoresClients,
     TakesClientsForUsers,
+    RotatesInTwoSteps,
 }
 
 const BEGINNING: Timestamp = Timestamp::from_millis(0);

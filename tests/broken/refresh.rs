@@ -24,6 +24,9 @@ impl Broken {
     }
 
     pub(super) async fn rotate(&self, mut op: RotateRefresh) -> Result<Rotated, StorageError> {
+        if self.has(Flaw::RotatesInTwoSteps) {
+            return self.rotate_in_two_steps(op).await;
+        }
         if let Some(answer) = self.prepare_rotation(&mut op).await? {
             return Ok(answer);
         }
@@ -94,6 +97,17 @@ impl Broken {
             }
             _ => {}
         }
+        Ok(outcome)
+    }
+
+    /// The successor first and the access token later.
+    async fn rotate_in_two_steps(&self, mut op: RotateRefresh) -> Result<Rotated, StorageError> {
+        let wanted = op.access.id;
+        op.access.id = records::ordered_id(NOW);
+        let kept = op.access.id;
+        let outcome = self.inner.rotate_refresh(op).await?;
+        tokio::task::yield_now().await;
+        self.aliases.lock().unwrap().insert(wanted, kept);
         Ok(outcome)
     }
 
