@@ -256,13 +256,16 @@ fn id_of(token: &str) -> OrderedId {
 async fn attack_47_nothing_at_rest_can_be_read_or_used() {
     let world = World::new();
     let client = world.refreshing_client("client_secret_post").await;
-    let start = world.tokens(&client).await;
+    let code = world.code(&client).await;
+    let start = Tokens::of(&world.exchange(&client, &code, &[]).await);
     let first = world.refreshed(&client, &start.refresh, &[]).await;
     let (used, successor) = (stored(&world, &start.refresh).await, stored(&world, &first.refresh).await);
     let access = world.storage.access_token(id_of(&first.access)).await.unwrap().unwrap();
+    let spent = world.storage.code(id_of(&code)).await.unwrap().unwrap();
     let answer = used.rotation.as_ref().unwrap().answer.clone().unwrap();
     let kept = [
-        format!("{used:?} {successor:?} {access:?}").into_bytes(),
+        format!("{spent:?} {used:?} {successor:?} {access:?}").into_bytes(),
+        spent.code.hash.as_bytes().to_vec(),
         answer.to_vec(),
         used.token.hash.as_bytes().to_vec(),
         successor.token.hash.as_bytes().to_vec(),
@@ -270,7 +273,7 @@ async fn attack_47_nothing_at_rest_can_be_read_or_used() {
         serde_json::to_vec(&*world.storage.client(&access.grant.client).await.unwrap().unwrap()).unwrap(),
     ]
     .concat();
-    let mut secrets: Vec<Vec<u8>> = [&start.refresh, &first.refresh, &first.access, &start.access]
+    let mut secrets: Vec<Vec<u8>> = [&code, &start.refresh, &first.refresh, &first.access, &start.access]
         .iter()
         .flat_map(|token| [token.as_bytes()[16..].to_vec(), parts(token).1])
         .collect();
