@@ -114,7 +114,7 @@ fn policy() -> Policy {
     scopes.add(entry("projects:read")).unwrap();
     let mut resources = resource::ResourceRegistry::default();
     let uri = resource::ResourceUri::parse(API).unwrap();
-    assert!(resources.add(resource::Resource { uri, name: None, scopes: None }));
+    assert!(resources.add(resource::Resource { uri, name: None, scopes: scopes.names() }));
     let issuer = Issuer::parse(ISSUER).unwrap();
     Policy { issuer, scopes, default_scopes: scope::ScopeSet::empty(), resources, lifetimes: Default::default() }
 }

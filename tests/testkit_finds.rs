@@ -74,6 +74,51 @@ finds! {
         purging_goes_in_steps_until_nothing_is_left, a_purged_code_is_unknown, a_purged_grant_takes_all_of_it_along;
     a_purge_without_bounds: PurgesAllAtOnce in purging_goes_in_steps_until_nothing_is_left;
     a_purge_without_end: PurgesForever in purging_goes_in_steps_until_nothing_is_left, the_ends_of_time_break_nothing;
+    a_rotation_in_two_steps: RotatesInTwoSteps in an_operation_that_is_dropped_midway_is_whole;
     an_exchange_in_two_steps: StopsMidway in an_operation_that_is_dropped_midway_is_whole;
     a_store_that_needs_ascending_ids: LosesOlderRows in a_clock_that_goes_backwards_loses_nothing;
+    a_refresh_token_that_is_not_kept: ForgetsRefreshTokens in an_exchange_adds_its_refresh_token;
+    a_collision_that_leaves_a_token: LeavesTokensBehind in
+        attack_15_a_taken_refresh_id_does_not_burn_the_code, a_taken_id_does_not_burn_the_refresh_token,
+        attack_16_a_repetition_hears_the_same_and_adds_nothing, attack_16_parallel_rotations_give_one_successor;
+    a_refresh_code_burnt_by_a_collision: BurnsOnCollision in
+        attack_15_a_taken_refresh_id_does_not_burn_the_code, a_taken_id_does_not_burn_the_refresh_token;
+    a_rotation_that_keeps_the_end_of_its_grant: ForgetsTheEndOfGrants in a_successor_takes_the_place_of_a_refresh_token;
+    a_second_rotation_that_succeeds: RotatesTwice in
+        attack_16_parallel_rotations_give_one_successor, attack_16_a_repetition_hears_the_same_and_adds_nothing,
+        attack_17_reuse_after_the_window_revokes_that_grant_alone;
+    a_check_before_the_rotation: ChecksBeforeActing in
+        attack_16_parallel_rotations_give_one_successor, attack_22_revoking_beside_a_rotation_leaves_nothing_alive;
+    a_repetition_with_another_answer: AnswersAnew in
+        attack_16_parallel_rotations_give_one_successor, attack_16_a_repetition_hears_the_same_and_adds_nothing;
+    a_window_that_is_closed: ClosesWindows in
+        attack_16_parallel_rotations_give_one_successor, attack_16_a_repetition_hears_the_same_and_adds_nothing,
+        a_successor_takes_the_place_of_a_refresh_token;
+    a_window_that_stays_open: KeepsWindowsOpen in
+        attack_17_reuse_after_the_window_revokes_that_grant_alone, attack_17_a_reuse_is_noticed_whatever_ids_it_brings,
+        attack_16_the_window_ends_when_the_successor_is_used, a_refresh_token_that_is_over_or_unknown_is_gone;
+    an_answer_that_is_kept: KeepsAnswers in attack_16_the_window_ends_when_the_successor_is_used;
+    a_reuse_without_consequences: ForgivesReuse in
+        attack_17_reuse_after_the_window_revokes_that_grant_alone, attack_17_a_reuse_is_noticed_whatever_ids_it_brings,
+        attack_16_the_window_ends_when_the_successor_is_used, attack_17_a_rotated_token_is_remembered_until_its_end;
+    a_reuse_that_logs_out_everywhere: RevokesAllOnReuse in
+        attack_17_reuse_after_the_window_revokes_that_grant_alone, attack_16_the_window_ends_when_the_successor_is_used;
+    a_reuse_hidden_by_a_collision: CollidesFirst in attack_17_a_reuse_is_noticed_whatever_ids_it_brings;
+    a_used_token_that_is_forgotten: ForgetsUsedTokens in
+        attack_17_a_rotated_token_is_remembered_until_its_end, attack_17_reuse_after_the_window_revokes_that_grant_alone;
+    a_refresh_token_that_does_not_end: IgnoresTheEndOfRefreshTokens in a_refresh_token_that_is_over_or_unknown_is_gone;
+    a_revocation_that_refresh_tokens_forget: ForgetsRevocations in
+        a_refresh_token_that_is_over_or_unknown_is_gone, attack_45_a_grant_is_revoked_by_its_client_alone;
+    a_replay_that_spares_what_was_refreshed: ForgivesReplays in attack_13_a_replay_ends_what_was_refreshed_since;
+    a_token_for_a_grant_that_is_over: IgnoresTheEndOfGrants in a_token_is_issued_into_a_live_grant_alone;
+    a_token_that_is_said_to_be_issued: IssuesWithoutLooking in a_token_is_issued_into_a_live_grant_alone;
+    a_revocation_of_one_token_that_ends_all: RevokesGrantsByTokens in an_access_token_is_revoked_alone;
+    a_client_whose_revocation_did_not_happen: IgnoresRevocations in
+        an_access_token_is_revoked_alone, attack_45_a_grant_is_revoked_by_its_client_alone,
+        attack_22_revoking_beside_a_rotation_leaves_nothing_alive;
+    a_revocation_by_any_client: IgnoresClients in attack_45_a_grant_is_revoked_by_its_client_alone;
+    a_client_that_is_taken_for_a_user: TakesClientsForUsers in attack_45_a_grant_is_revoked_by_its_client_alone;
+    a_purge_that_takes_live_refresh_tokens: PurgesEarly in
+        purging_removes_refresh_tokens_that_have_ended, attack_17_a_rotated_token_is_remembered_until_its_end;
+    a_purge_that_leaves_refresh_tokens: NeverPurges in purging_removes_refresh_tokens_that_have_ended;
 }

@@ -78,7 +78,9 @@ impl<'a> RefreshRequest<'a> {
         let (resource, granted) = audience(&stored.grant, self.resource, policy)?;
         // RFC 6749 §6: "MUST NOT include any scope not originally granted". What was not is dropped:
         // clients add `offline_access` and whatever the metadata names.
-        let scopes = self.scopes.map_or_else(|| granted.clone(), |requested| requested.intersection(&granted));
+        // `offline_access` alone says for how long, but not for what.
+        let requested = self.scopes.filter(|requested| !ScopeSet::offline_access().contains_all(requested));
+        let scopes = requested.map_or_else(|| granted.clone(), |requested| requested.intersection(&granted));
         if scopes.is_empty() {
             return Err(TokenReason::ScopeEmpty);
         }

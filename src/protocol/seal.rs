@@ -160,6 +160,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_sealed_under_a_secret_opens_with_it_in_its_place_alone() {
+        let sealed = seal_under(&[1; 32], Purpose::Successor, b"place", &SALT, b"hello".to_vec()).unwrap();
+        let open = |key: u8, purpose, context: &[u8], sealed: &[u8]| open_under(&[key; 32], purpose, context, sealed);
+        assert_eq!(open(1, Purpose::Successor, b"place", &sealed).unwrap(), b"hello");
+        assert!(open(2, Purpose::Successor, b"place", &sealed).is_none());
+        assert!(open(1, Purpose::Prompt, b"place", &sealed).is_none());
+        assert!(open(1, Purpose::Successor, b"plac", &sealed).is_none());
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert!(open(1, Purpose::Successor, b"place", &changed).is_none(), "{at}");
+            assert!(open(1, Purpose::Successor, b"place", &sealed[..at]).is_none(), "{at}");
+        }
+    }
+
+    #[test]
     fn keys_rotate() {
         let (old, new) = (Keys::from_bytes([1; 32]), Keys::from_bytes([2; 32]));
         let both = Keys(vec![[2; 32], [1; 32]]);

@@ -120,7 +120,7 @@ impl Server {
             Ok(false) => Err(TokenReason::UserNotAllowed),
             Err(error) => {
                 tracing::error!(%error, "the host could not answer");
-                Err(TokenReason::ServerError)
+                Err(TokenReason::Unavailable)
             }
         }
     }

@@ -2,20 +2,22 @@
 
 #![allow(clippy::unwrap_used, reason = "part of a test")]
 
+mod refresh;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use grantor::protocol::client::{Client, ClientId};
-use grantor::protocol::grant::{Holder, Subject};
+use grantor::protocol::grant::{Holder, Rotation, Subject};
 use grantor::protocol::interaction::Consent;
 use grantor::protocol::secret::OrderedId;
 use grantor::protocol::time::Timestamp;
 use grantor::storage::testkit::records::{self, NOW};
 use grantor::storage::{
-    Decide, Decided, Durability, Inserted, IssueAccess, Issued, MemoryStorage, Owner, RedeemCode, Redeemed,
-    RevokeAccess, RevokeGrant, Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode,
-    StoredGrant, StoredRefresh,
+    Decide, Decided, Durability, Inserted, IssueAccess, Issued, MemoryStorage, RedeemCode, Redeemed, RevokeAccess,
+    RevokeGrant, Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode, StoredGrant,
+    StoredRefresh,
 };
 
 /// What is wrong with a store.
@@ -56,6 +58,23 @@ pub(crate) enum Flaw {
     PurgesForever,
     StopsMidway,
     LosesOlderRows,
+    ForgetsRefreshTokens,
+    LeavesTokensBehind,
+    RotatesTwice,
+    AnswersAnew,
+    ClosesWindows,
+    KeepsWindowsOpen,
+    KeepsAnswers,
+    ForgivesReuse,
+    RevokesAllOnReuse,
+    ForgetsUsedTokens,
+    IgnoresTheEndOfRefreshTokens,
+    IgnoresTheEndOfGrants,
+    IssuesWithoutLooking,
+    RevokesGrantsByTokens,
+    IgnoresClients,
+    TakesClientsForUsers,
+    RotatesInTwoSteps,
 }
 
 const BEGINNING: Timestamp = Timestamp::from_millis(0);
@@ -68,6 +87,10 @@ pub(crate) struct Broken {
     owners: Mutex<HashMap<OrderedId, Subject>>,
     /// Tokens that are kept under another id.
     aliases: Mutex<HashMap<OrderedId, OrderedId>>,
+    /// Refresh tokens that were used, as their first use said.
+    rotations: Mutex<HashMap<OrderedId, Rotation>>,
+    /// Tokens that were added to a grant that was revoked meanwhile.
+    revived: Mutex<HashMap<OrderedId, StoredAccess>>,
     newest: Mutex<OrderedId>,
     one_at_a_time: tokio::sync::Mutex<()>,
 }
@@ -79,6 +102,8 @@ impl Broken {
             flaw,
             owners: Mutex::default(),
             aliases: Mutex::default(),
+            rotations: Mutex::default(),
+            revived: Mutex::default(),
             newest: Mutex::new(OrderedId::first_at(BEGINNING)),
             one_at_a_time: tokio::sync::Mutex::default(),
         }
@@ -131,6 +156,7 @@ impl Broken {
                 return Ok(Some(Redeemed::Collision));
             }
             Flaw::IgnoresTheEndOfCodes => op.now = BEGINNING,
+            Flaw::ForgetsRefreshTokens => op.refresh = None,
             Flaw::ForgetsTheEndOfGrants => {
                 op.grant_expires_at = code.map_or(op.grant_expires_at, |code| code.code.expires_at);
             }
@@ -164,7 +190,11 @@ impl Broken {
             (Flaw::BurnsOnCollision, Redeemed::Collision) | (Flaw::BurnsLateCodes, Redeemed::Gone) => {
                 let mut burning = RedeemCode { now: BEGINNING, ..op };
                 burning.access.id = records::ordered_id(NOW);
+                burning.refresh = None;
                 let _ = self.inner.redeem_code(burning).await?;
+            }
+            (Flaw::LeavesTokensBehind, Redeemed::Collision) => {
+                let _ = self.inner.issue_access(IssueAccess { access: op.access, now: op.now }).await?;
             }
             (Flaw::PurgesWhatIsNew, Redeemed::First) => {
                 self.inner.purge(FAR, u32::MAX).await?;
@@ -211,6 +241,9 @@ impl Storage for Broken {
     }
 
     async fn access_token(&self, id: OrderedId) -> Result<Option<StoredAccess>, StorageError> {
+        if let Some(revived) = self.revived.lock().unwrap().get(&id) {
+            return Ok(Some(revived.clone()));
+        }
         let kept = self.aliases.lock().unwrap().get(&id).copied();
         let mut stored = self.inner.access_token(kept.unwrap_or(id)).await?;
         if let Some(stored) = &mut stored {
@@ -223,8 +256,9 @@ impl Storage for Broken {
     }
 
     async fn refresh_token(&self, id: OrderedId) -> Result<Option<StoredRefresh>, StorageError> {
-        self.inner.refresh_token(id).await
+        self.read_refresh(id).await
     }
+
     async fn grants(
         &self,
         subject: &Subject,
@@ -285,26 +319,22 @@ impl Storage for Broken {
     }
 
     async fn rotate_refresh(&self, op: RotateRefresh) -> Result<Rotated, StorageError> {
-        self.inner.rotate_refresh(op).await
+        self.rotate(op).await
     }
+
     async fn issue_access(&self, op: IssueAccess) -> Result<Issued, StorageError> {
-        self.inner.issue_access(op).await
+        self.issue(op).await
     }
+
     async fn revoke_access(&self, op: RevokeAccess) -> Result<Revoked, StorageError> {
-        self.inner.revoke_access(op).await
+        self.revoke_token(op).await
     }
+
     async fn revoke_grant(&self, mut op: RevokeGrant) -> Result<Revoked, StorageError> {
-        if let Owner::User(subject) = &op.owner {
-            op.owner = Owner::User(self.folded(subject));
+        if self.has(Flaw::IgnoresRevocations) {
+            return Ok(Revoked::Now);
         }
-        match self.flaw {
-            Flaw::IgnoresRevocations => return Ok(Revoked::Now),
-            Flaw::IgnoresSubjects => {
-                let owner = self.owners.lock().unwrap().get(&op.grant).cloned();
-                op.owner = owner.map_or(op.owner, Owner::User);
-            }
-            _ => {}
-        }
+        op.owner = self.owner_of(&op);
         self.inner.revoke_grant(op).await
     }
 

@@ -31,9 +31,12 @@ mod purging;
 mod races;
 pub mod records;
 mod redemption;
+mod reuse;
 mod revocation;
+mod rotation;
 mod scene;
 mod wholeness;
+mod withdrawal;
 mod yielding;
 
 pub use clients::{
@@ -62,11 +65,26 @@ pub use redemption::{
     attack_13_a_replay_is_noticed_after_the_end_of_the_code, attack_13_a_replay_is_noticed_whatever_token_id_it_brings,
     attack_13_a_replay_revokes_that_grant_alone, attack_15_a_taken_token_id_does_not_burn_the_code,
 };
+pub use reuse::{
+    attack_13_a_replay_ends_what_was_refreshed_since, attack_16_the_window_ends_when_the_successor_is_used,
+    attack_17_a_reuse_is_noticed_whatever_ids_it_brings, attack_17_a_rotated_token_is_remembered_until_its_end,
+    attack_17_reuse_after_the_window_revokes_that_grant_alone, purging_removes_refresh_tokens_that_have_ended,
+};
 pub use revocation::{
     a_grant_is_revoked_by_its_user_alone, a_revoked_grant_gives_no_token, parallel_revocations_count_once,
     revoking_beside_an_exchange_leaves_no_live_token, tokens_of_a_revoked_grant_are_revoked,
 };
+pub use rotation::{
+    a_refresh_token_that_is_over_or_unknown_is_gone, a_successor_takes_the_place_of_a_refresh_token,
+    a_taken_id_does_not_burn_the_refresh_token, an_exchange_adds_its_refresh_token,
+    attack_15_a_taken_refresh_id_does_not_burn_the_code, attack_16_a_repetition_hears_the_same_and_adds_nothing,
+    attack_16_parallel_rotations_give_one_successor,
+};
 pub use wholeness::an_operation_that_is_dropped_midway_is_whole;
+pub use withdrawal::{
+    a_token_is_issued_into_a_live_grant_alone, an_access_token_is_revoked_alone,
+    attack_22_revoking_beside_a_rotation_leaves_nothing_alive, attack_45_a_grant_is_revoked_by_its_client_alone,
+};
 pub use yielding::Yielding;
 
 use super::Storage;
@@ -82,51 +100,91 @@ where
     F: Fn() -> Fut + Send + Sync,
     Fut: Future<Output = S> + Send,
 {
-    macro_rules! each_on_a_fresh_store {
-        ($($invariant:ident,)*) => { $({
-            let _named = Named(stringify!($invariant));
-            $invariant(fresh().await).await;
-        })* };
-    }
-    each_on_a_fresh_store! {
-        a_client_is_read_back_as_it_was_inserted,
-        a_registered_client_id_is_taken,
-        parallel_registrations_of_one_id_add_one_client,
-        an_approval_adds_its_grant_and_code,
-        a_denial_is_remembered_and_adds_nothing,
-        attack_41_a_prompt_is_decided_once,
-        attack_41_parallel_decisions_count_once,
-        attack_41_a_client_that_changed_gains_nothing,
-        a_collision_of_ids_records_nothing,
-        a_code_is_worth_one_token,
-        a_code_that_is_over_or_unknown_is_gone,
-        attack_12_parallel_exchanges_give_one_token_that_is_dead_at_once,
-        attack_13_a_replay_revokes_that_grant_alone,
-        attack_13_a_replay_is_noticed_after_the_end_of_the_code,
-        attack_13_a_replay_is_noticed_whatever_token_id_it_brings,
-        attack_15_a_taken_token_id_does_not_burn_the_code,
-        a_grant_is_revoked_by_its_user_alone,
-        tokens_of_a_revoked_grant_are_revoked,
-        a_revoked_grant_gives_no_token,
-        parallel_revocations_count_once,
-        revoking_beside_an_exchange_leaves_no_live_token,
-        grants_are_listed_newest_first,
-        pages_show_every_grant_once,
-        only_live_grants_are_listed,
-        a_page_holds_no_more_than_asked_for,
-        hostile_texts_are_kept_byte_for_byte,
-        narrowed_tokens_are_kept,
-        users_that_look_alike_are_apart,
-        purging_leaves_what_is_alive,
-        purging_goes_in_steps_until_nothing_is_left,
-        a_purged_code_is_unknown,
-        a_purged_grant_takes_all_of_it_along,
-        a_decision_is_remembered_as_long_as_asked,
-        purging_beside_exchanges_loses_nothing,
-        an_operation_that_is_dropped_midway_is_whole,
-        a_clock_that_goes_backwards_loses_nothing,
-        the_ends_of_time_break_nothing,
-    }
+    decisions_and_codes(&fresh).await;
+    refresh_tokens(&fresh).await;
+    lists_and_purging(&fresh).await;
+}
+
+macro_rules! each_on_a_fresh_store {
+    ($group:ident: $($invariant:ident,)*) => {
+        async fn $group<S, F, Fut>(fresh: &F)
+        where
+            S: Storage,
+            F: Fn() -> Fut + Send + Sync,
+            Fut: Future<Output = S> + Send,
+        {
+            $({
+                let _named = Named(stringify!($invariant));
+                $invariant(fresh().await).await;
+            })*
+        }
+    };
+}
+
+each_on_a_fresh_store! {
+    decisions_and_codes:
+    a_client_is_read_back_as_it_was_inserted,
+    a_registered_client_id_is_taken,
+    parallel_registrations_of_one_id_add_one_client,
+    an_approval_adds_its_grant_and_code,
+    a_denial_is_remembered_and_adds_nothing,
+    attack_41_a_prompt_is_decided_once,
+    attack_41_parallel_decisions_count_once,
+    attack_41_a_client_that_changed_gains_nothing,
+    a_collision_of_ids_records_nothing,
+    a_code_is_worth_one_token,
+    a_code_that_is_over_or_unknown_is_gone,
+    attack_12_parallel_exchanges_give_one_token_that_is_dead_at_once,
+    attack_13_a_replay_revokes_that_grant_alone,
+    attack_13_a_replay_is_noticed_after_the_end_of_the_code,
+    attack_13_a_replay_is_noticed_whatever_token_id_it_brings,
+    attack_15_a_taken_token_id_does_not_burn_the_code,
+    a_grant_is_revoked_by_its_user_alone,
+    tokens_of_a_revoked_grant_are_revoked,
+    a_revoked_grant_gives_no_token,
+    parallel_revocations_count_once,
+    revoking_beside_an_exchange_leaves_no_live_token,
+}
+
+each_on_a_fresh_store! {
+    refresh_tokens:
+    an_exchange_adds_its_refresh_token,
+    attack_15_a_taken_refresh_id_does_not_burn_the_code,
+    a_successor_takes_the_place_of_a_refresh_token,
+    attack_16_parallel_rotations_give_one_successor,
+    attack_16_a_repetition_hears_the_same_and_adds_nothing,
+    attack_16_the_window_ends_when_the_successor_is_used,
+    a_refresh_token_that_is_over_or_unknown_is_gone,
+    a_taken_id_does_not_burn_the_refresh_token,
+    attack_17_reuse_after_the_window_revokes_that_grant_alone,
+    attack_17_a_reuse_is_noticed_whatever_ids_it_brings,
+    attack_17_a_rotated_token_is_remembered_until_its_end,
+    attack_13_a_replay_ends_what_was_refreshed_since,
+    a_token_is_issued_into_a_live_grant_alone,
+    an_access_token_is_revoked_alone,
+    attack_45_a_grant_is_revoked_by_its_client_alone,
+    attack_22_revoking_beside_a_rotation_leaves_nothing_alive,
+    purging_removes_refresh_tokens_that_have_ended,
+}
+
+each_on_a_fresh_store! {
+    lists_and_purging:
+    grants_are_listed_newest_first,
+    pages_show_every_grant_once,
+    only_live_grants_are_listed,
+    a_page_holds_no_more_than_asked_for,
+    hostile_texts_are_kept_byte_for_byte,
+    narrowed_tokens_are_kept,
+    users_that_look_alike_are_apart,
+    purging_leaves_what_is_alive,
+    purging_goes_in_steps_until_nothing_is_left,
+    a_purged_code_is_unknown,
+    a_purged_grant_takes_all_of_it_along,
+    a_decision_is_remembered_as_long_as_asked,
+    purging_beside_exchanges_loses_nothing,
+    an_operation_that_is_dropped_midway_is_whole,
+    a_clock_that_goes_backwards_loses_nothing,
+    the_ends_of_time_break_nothing,
 }
 
 struct Named(&'static str);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::protocol::client::{
     AuthMethod, Client, ClientAuthentication, ClientId, ClientMetadata, ClientOrigin, ConsentPolicy, GrantType,
 };
-use crate::protocol::grant::{AccessRecord, CodeRecord, Grant, Holder, Subject};
+use crate::protocol::grant::{AccessRecord, CodeRecord, Grant, Holder, RefreshRecord, Subject};
 use crate::protocol::interaction::Consent;
 use crate::protocol::pkce::CodeChallenge;
 use crate::protocol::prompt::PromptId;
@@ -16,7 +16,7 @@ use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::{OrderedId, SecretHash};
 use crate::protocol::time::Timestamp;
-use crate::storage::{Approval, Decide, Owner, RedeemCode, RevokeGrant};
+use crate::storage::{Approval, Decide, IssueAccess, Owner, RedeemCode, RevokeAccess, RevokeGrant, RotateRefresh};
 
 /// A present for tests.
 pub const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -24,6 +24,10 @@ pub const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 pub const CODE_LIFETIME: Duration = Duration::from_secs(60);
 /// How long [`redeem`]'s tokens last, and their grants with them.
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
+/// How long [`refresh`]'s tokens last, and their grants with them.
+pub const REFRESH_LIFETIME: Duration = Duration::from_secs(86_400);
+/// How long [`rotate`]'s answers are to be given again.
+pub const GRACE: Duration = Duration::from_secs(60);
 /// How long [`approve`]'s and [`deny`]'s decisions are to be remembered.
 pub const MARK_LIFETIME: Duration = Duration::from_secs(1200);
 
@@ -139,22 +143,65 @@ pub fn deny(prompt: PromptId, client: &Client, now: Timestamp) -> Decide {
 /// The exchange of an approval's code for a new token.
 #[must_use]
 pub fn redeem(approval: &Approval, now: Timestamp) -> RedeemCode {
-    let grant = &approval.grant;
     RedeemCode {
         code: approval.code.id,
-        access: AccessRecord {
-            id: ordered_id(now),
-            hash: hash(),
-            grant: grant.id,
-            scopes: grant.scopes.clone(),
-            resource: grant.resources[0].clone(),
-            issued_at: now,
-            expires_at: now.after(TOKEN_LIFETIME),
-        },
+        access: access(&approval.grant, now),
         refresh: None,
         grant_expires_at: now.after(TOKEN_LIFETIME),
         now,
     }
+}
+
+/// The same with a refresh token.
+#[must_use]
+pub fn redeem_with_refresh(approval: &Approval, now: Timestamp) -> RedeemCode {
+    RedeemCode {
+        refresh: Some(refresh(&approval.grant, now)),
+        grant_expires_at: now.after(REFRESH_LIFETIME),
+        ..redeem(approval, now)
+    }
+}
+
+/// A new access token that allows what its grant allows.
+#[must_use]
+pub fn access(grant: &Grant, now: Timestamp) -> AccessRecord {
+    AccessRecord {
+        id: ordered_id(now),
+        hash: hash(),
+        grant: grant.id,
+        scopes: grant.scopes.clone(),
+        resource: grant.resources[0].clone(),
+        issued_at: now,
+        expires_at: now.after(TOKEN_LIFETIME),
+    }
+}
+
+/// A new refresh token.
+#[must_use]
+pub fn refresh(grant: &Grant, now: Timestamp) -> RefreshRecord {
+    RefreshRecord { id: ordered_id(now), hash: hash(), grant: grant.id, expires_at: now.after(REFRESH_LIFETIME) }
+}
+
+/// The use of a refresh token of that grant, with an answer that no other call gives.
+#[must_use]
+pub fn rotate(presented: OrderedId, grant: &Grant, now: Timestamp) -> RotateRefresh {
+    let mut answer = vec![0, 0xff, b'\'', b'\\'];
+    answer.extend(hash().as_bytes());
+    RotateRefresh {
+        refresh: presented,
+        successor: refresh(grant, now),
+        access: access(grant, now),
+        answer: answer.into(),
+        grace_until: now.after(GRACE),
+        grant_expires_at: now.after(REFRESH_LIFETIME),
+        now,
+    }
+}
+
+/// The issue of another access token.
+#[must_use]
+pub fn issue(grant: &Grant, now: Timestamp) -> IssueAccess {
+    IssueAccess { access: access(grant, now), now }
 }
 
 /// The user whose grant it is.
@@ -170,4 +217,16 @@ pub fn user_of(grant: &Grant) -> Subject {
 #[must_use]
 pub fn revoke(grant: &Grant, now: Timestamp) -> RevokeGrant {
     RevokeGrant { grant: grant.id, owner: Owner::User(user_of(grant)), now }
+}
+
+/// The withdrawal of a grant by its client.
+#[must_use]
+pub fn revoke_by_client(grant: &Grant, now: Timestamp) -> RevokeGrant {
+    RevokeGrant { grant: grant.id, owner: Owner::Client(grant.client.clone()), now }
+}
+
+/// The withdrawal of one access token.
+#[must_use]
+pub const fn revoke_access(token: OrderedId, now: Timestamp) -> RevokeAccess {
+    RevokeAccess { token, now }
 }

@@ -8,13 +8,20 @@ use crate::protocol::grant::Grant;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
-    Approval, Decide, Decided, Inserted, RedeemCode, Redeemed, RevokeGrant, Revoked, Storage, StoredAccess, StoredCode,
-    StoredGrant,
+    Approval, Decide, Decided, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeGrant, Revoked,
+    RotateRefresh, Rotated, Storage, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
 };
 
 pub(super) struct Scene<S> {
     pub(super) store: Arc<S>,
     pub(super) client: Arc<Client>,
+}
+
+/// A grant with tokens that can be refreshed.
+pub(super) struct Refreshable {
+    pub(super) approval: Approval,
+    pub(super) access: OrderedId,
+    pub(super) refresh: OrderedId,
 }
 
 impl<S: Storage> Scene<S> {
@@ -37,6 +44,19 @@ impl<S: Storage> Scene<S> {
         self.store.redeem_code(op).await.expect("redeem_code answers")
     }
 
+    pub(super) async fn rotate(&self, op: RotateRefresh) -> Rotated {
+        self.store.rotate_refresh(op).await.expect("rotate_refresh answers")
+    }
+
+    pub(super) async fn issue(&self, op: IssueAccess) -> Issued {
+        self.store.issue_access(op).await.expect("issue_access answers")
+    }
+
+    pub(super) async fn revoke_access(&self, token: OrderedId) -> Revoked {
+        let op = records::revoke_access(token, records::NOW);
+        self.store.revoke_access(op).await.expect("revoke_access answers")
+    }
+
     pub(super) async fn revoke(&self, op: RevokeGrant) -> Revoked {
         self.store.revoke_grant(op).await.expect("revoke_grant answers")
     }
@@ -51,6 +71,10 @@ impl<S: Storage> Scene<S> {
 
     pub(super) async fn token(&self, id: OrderedId) -> Option<StoredAccess> {
         self.store.access_token(id).await.expect("access_token answers")
+    }
+
+    pub(super) async fn refresh(&self, id: OrderedId) -> Option<StoredRefresh> {
+        self.store.refresh_token(id).await.expect("refresh_token answers")
     }
 
     pub(super) async fn grants(&self, subject: &str, now: Timestamp) -> Vec<StoredGrant> {
@@ -77,6 +101,22 @@ impl<S: Storage> Scene<S> {
         let token = op.access.id;
         assert_eq!(self.redeem(op).await, Redeemed::First, "a new code was redeemed");
         (approval, token)
+    }
+
+    /// A new grant of `subject` with tokens that can be refreshed.
+    pub(super) async fn refreshable(&self, subject: &str, now: Timestamp) -> Refreshable {
+        let approval = self.approved(subject, now).await;
+        let op = records::redeem_with_refresh(&approval, now);
+        let (access, refresh) = (op.access.id, op.refresh.as_ref().expect("there is a refresh token").id);
+        assert_eq!(self.redeem(op).await, Redeemed::First, "a new code was redeemed");
+        Refreshable { approval, access, refresh }
+    }
+
+    /// Uses a live refresh token for the first time.
+    pub(super) async fn rotated(&self, presented: OrderedId, grant: &Grant, now: Timestamp) -> RotateRefresh {
+        let op = records::rotate(presented, grant, now);
+        assert_eq!(self.rotate(op.clone()).await, Rotated::First, "a live refresh token was used for the first time");
+        op
     }
 
     pub(super) async fn is_live(&self, token: OrderedId) -> bool {

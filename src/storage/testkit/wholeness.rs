@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::records::{self, NOW};
 use super::scene::Scene;
-use crate::storage::{Decided, Redeemed, Revoked, Storage};
+use crate::storage::{Decided, Redeemed, Revoked, Rotated, Storage};
 
 /// Polls an operation a few times and drops it; whether it came to its end.
 async fn poll_and_drop<T>(operation: impl Future<Output = T>, polls: usize) -> bool {
@@ -21,8 +21,8 @@ async fn poll_and_drop<T>(operation: impl Future<Output = T>, polls: usize) -> b
     false
 }
 
-/// A caller that goes away midway, as a client does that hangs up, leaves an exchange, a decision or
-/// a revocation that happened whole or not at all, and what follows agrees with it.
+/// A caller that goes away midway, as a client does that hangs up, leaves an exchange, a rotation,
+/// a decision or a revocation that happened whole or not at all, and what follows agrees with it.
 ///
 /// # Panics
 /// If the invariant is broken.
@@ -31,6 +31,7 @@ pub async fn an_operation_that_is_dropped_midway_is_whole<S: Storage>(store: S) 
     for polls in 0..40 {
         dropped_decision(&scene, polls).await;
         dropped_exchange(&scene, polls).await;
+        dropped_rotation(&scene, polls).await;
         dropped_revocation(&scene, polls).await;
     }
 }
@@ -69,6 +70,27 @@ async fn dropped_exchange<S: Storage>(scene: &Scene<S>, polls: usize) {
             scene.assert_dead(token, "its code was replayed").await;
         }
         other => panic!("an exchange after one that was dropped: {other:?}"),
+    }
+}
+
+async fn dropped_rotation<S: Storage>(scene: &Scene<S>, polls: usize) {
+    let start = scene.refreshable("user", NOW).await;
+    let grant = &start.approval.grant;
+    let op = records::rotate(start.refresh, grant, NOW);
+    let store = Arc::clone(&scene.store);
+    poll_and_drop(store.rotate_refresh(op.clone()), polls).await;
+    let again = records::rotate(start.refresh, grant, NOW);
+    let happened = match scene.rotate(again.clone()).await {
+        Rotated::First => false,
+        Rotated::Repeated(rotation) => {
+            assert_eq!(rotation.successor, op.successor.id, "the successor of a dropped rotation");
+            true
+        }
+        other => panic!("a rotation after one that was dropped: {other:?}"),
+    };
+    for (rotation, exists) in [(&op, happened), (&again, !happened)] {
+        assert_eq!(scene.refresh(rotation.successor.id).await.is_some(), exists, "a dropped rotation: its successor");
+        assert_eq!(scene.is_live(rotation.access.id).await, exists, "a dropped rotation: its access token");
     }
 }
 
