@@ -17,7 +17,7 @@ use grantor::storage::testkit::records::{self, NOW};
 use grantor::storage::{
     Decide, Decided, Durability, Inserted, IssueAccess, Issued, MemoryStorage, RedeemCode, Redeemed, RevokeAccess,
     RevokeGrant, Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode, StoredGrant,
-    StoredRefresh,
+    StoredRefresh, Updated,
 };
 
 /// What is wrong with a store.
@@ -284,6 +284,9 @@ impl Storage for Broken {
         Ok(if self.has(Flaw::ReplacesClients) { Inserted::New } else { outcome })
     }
 
+    async fn update_client(&self, client: Arc<Client>) -> Result<Updated, StorageError> {
+        self.inner.update_client(client).await
+    }
     async fn decide(&self, mut op: Decide) -> Result<Decided, StorageError> {
         self.prepare_decision(&mut op).await?;
         if self.has(Flaw::IgnoresDenials) && op.approval.is_none() {

@@ -23,7 +23,7 @@ use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
     Approval, Decide, Decided, Inserted, IssueAccess, Issued, Owner, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
-    Revoked, RotateRefresh, Rotated, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
+    Revoked, RotateRefresh, Rotated, StoredAccess, StoredCode, StoredGrant, StoredRefresh, Updated,
 };
 
 /// How long after their end rows are left to `purge`. A code that comes again soon after its end still
@@ -114,6 +114,16 @@ impl Tables {
                 free.insert(client);
                 Inserted::New
             }
+        }
+    }
+
+    pub(super) fn update_client(&self, client: &Client) -> Updated {
+        match self.clients.write(self.hasher.hash_one(&client.id)).get_mut(&client.id) {
+            Some(stored) => {
+                *stored = Arc::new(Client { revision: stored.revision.wrapping_add(1), ..client.clone() });
+                Updated::Now
+            }
+            None => Updated::Unknown,
         }
     }
 
