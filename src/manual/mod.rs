@@ -5,6 +5,11 @@ pub mod attacks {
     #![doc = include_str!("attacks.md")]
 }
 
+/// What holds if you say nothing.
+pub mod defaults {
+    #![doc = include_str!("defaults.md")]
+}
+
 #[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../../README.md")]
 mod readme {}

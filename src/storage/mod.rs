@@ -265,6 +265,8 @@ pub trait Storage: Send + Sync + 'static {
     /// Removes at most about `limit` rows that mean nothing any more: marks of prompts, codes, tokens
     /// and grants past their end. Answers how many went; fewer than `limit` says that nothing is left.
     ///
+    /// The sealed answers of refresh tokens whose time is over go as well; they do not count.
+    ///
     /// *Invariant*: only what has ended by `now` goes, in steps so small that nobody waits for them.
     ///
     /// A store may also clean up by itself as it writes, but not before a minute has passed since the end

@@ -289,9 +289,12 @@ impl Tables {
         if !self.add_tokens(&cell, op.access, Some(op.successor), Some(presented)) {
             return Rotated::Collision;
         }
-        if let Some(row) = self.refreshes.write(presented.to_bits()).get_mut(presented) {
+        let mut refreshes = self.refreshes.write(presented.to_bits());
+        if let Some(row) = refreshes.get_mut(presented) {
             row.rotation = Some(rotation);
         }
+        refreshes.note_end(presented, op.grace_until);
+        drop(refreshes);
         self.forget_answer(predecessor);
         let ends_earlier = grant.end_at(op.grant_expires_at);
         self.note_end(&cell, ends_earlier, op.grant_expires_at);
