@@ -290,12 +290,11 @@ async fn the_ceiling_of_a_client_is_the_operators_and_not_what_it_registered() {
         ("offline_access  projects:read unknown:x https://else.example/scope", "offline_access projects:read"),
         ("projects:read projects:read", "projects:read"),
         ("", "projects:read"),
+        ("offline_access", "offline_access projects:read"),
     ] {
         assert_eq!(scope(&token(&world, &client, &[("scope", asked)]).await), got, "{asked}");
     }
-    for nothing in
-        ["admin", "offline_access", "openid email profile", "projects", "PROJECTS:READ", "projects:read,projects:write"]
-    {
+    for nothing in ["admin", "openid email profile", "projects", "PROJECTS:READ", "projects:read,projects:write"] {
         let answer = world.browser_of("alice").get(&client.authorize_with(&[("scope", nothing)])).await;
         answer.assert_page(400);
         assert!(answer.body().contains("invalid_scope"), "{nothing} {}", answer.body());
