@@ -12,7 +12,7 @@ use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
 use crate::storage::{Approval, Decided, Inserted, Owner, RevokeGrant, Revoked, Storage, StoredGrant};
 
-const ROUNDS: usize = 256;
+const ROUNDS: usize = 1500;
 const ELSEWHERE: &str = "https://client.example/elsewhere";
 
 fn approval<S: Storage>(scene: &Scene<S>, scopes: &str) -> Approval {
