@@ -2,11 +2,11 @@
 //!
 //! The guard of a route is a middleware: `web::resource("/api/projects").wrap(guard)`.
 
+use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::{fmt, io};
 
 use actix_web::body::{BodySize, EitherBody, MessageBody};
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
@@ -74,13 +74,14 @@ where
         for pattern in server.routes() {
             let inside = format!("{}/", pattern.path);
             let path = if pattern.below { format!("{inside}{{rest:.*}}") } else { pattern.path.clone() };
-            // actix decodes a path before it compares, the server does not: what it would not answer
-            // is left to the app.
-            let is_ours =
-                move |path: &str| if pattern.below { path.starts_with(&inside) } else { path == pattern.path };
+            // actix compares paths decoded, the server as they were sent: what it would not answer is left
+            // to the app.
+            let as_sent = fn_guard(move |context| {
+                let sent = context.head().uri.path();
+                if pattern.below { sent.starts_with(&inside) } else { sent == pattern.path }
+            });
             let (server, extractor) = (server.clone(), extractor.clone());
             let handler = move |request, body| answer(server.clone(), extractor.clone(), request, body);
-            let as_sent = fn_guard(move |context| is_ours(context.head().uri.path()));
             config.service(web::resource(path).guard(as_sent).to(handler));
         }
     }
@@ -137,48 +138,39 @@ fn header(name: &http::HeaderName, value: &http::HeaderValue) -> Option<(HeaderN
 struct Unsent(u64);
 
 impl MessageBody for Unsent {
-    type Error = io::Error;
+    type Error = Infallible;
 
     fn size(&self) -> BodySize {
         BodySize::Sized(self.0)
     }
 
-    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
         Poll::Ready(None)
     }
 }
 
-impl<S, B> Transform<S, ServiceRequest> for Guard
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = Error;
-    type Transform = Guarded<S>;
-    type InitError = ();
-    type Future = Ready<Result<Guarded<S>, ()>>;
+macro_rules! middleware {
+    ($guard:ty) => {
+        impl<S, B> Transform<S, ServiceRequest> for $guard
+        where
+            S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+            B: MessageBody,
+        {
+            type Response = ServiceResponse<EitherBody<B>>;
+            type Error = Error;
+            type Transform = Guarded<S>;
+            type InitError = ();
+            type Future = Ready<Result<Guarded<S>, ()>>;
 
-    fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(Guarded { gate: self.into(), inner: Rc::new(inner) }))
-    }
+            fn new_transform(&self, inner: S) -> Self::Future {
+                ready(Ok(Guarded { gate: self.into(), inner: Rc::new(inner) }))
+            }
+        }
+    };
 }
 
-impl<S, B> Transform<S, ServiceRequest> for OptionalGuard
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = Error;
-    type Transform = Guarded<S>;
-    type InitError = ();
-    type Future = Ready<Result<Guarded<S>, ()>>;
-
-    fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(Guarded { gate: self.into(), inner: Rc::new(inner) }))
-    }
-}
+middleware!(Guard);
+middleware!(OptionalGuard);
 
 /// A service behind a [`Guard`] or an [`OptionalGuard`]. Requests that pass carry their [`Principal`]
 /// in their extensions.
@@ -230,14 +222,9 @@ fn allow_reading(headers: &mut HeaderMap) {
 
 /// Nobody was let through: the route has no guard, or an optional one and no token came. An error in
 /// the app, answered with 500.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("a handler takes a Principal, but no guard let one through: add one with `.wrap(…)`")]
 pub struct Unguarded(());
-
-impl fmt::Display for Unguarded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a handler takes a Principal, but no guard let one through: add one with `.wrap(…)`")
-    }
-}
 
 impl ResponseError for Unguarded {
     fn error_response(&self) -> HttpResponse {
