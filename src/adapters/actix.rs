@@ -233,13 +233,17 @@ impl ResponseError for Unguarded {
     }
 }
 
-/// Who the guard let through. An `Option<Principal>` is for routes with an [`OptionalGuard`]: actix
-/// makes it `None` also where there is no guard at all.
+/// Who the guard let through. An `Option<Principal>` is for routes with an [`OptionalGuard`]. Where there
+/// is no guard at all actix makes it `None`, whatever token came; the log tells of it.
 impl FromRequest for Principal {
     type Error = Unguarded;
     type Future = Ready<Result<Self, Unguarded>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(request.extensions().get::<Self>().cloned().ok_or(Unguarded(())))
+        let found = request.extensions().get::<Option<Self>>().cloned();
+        if found.is_none() {
+            tracing::error!(path = request.path(), "a handler looks for a Principal where no guard is");
+        }
+        ready(found.flatten().ok_or(Unguarded(())))
     }
 }

@@ -1,6 +1,7 @@
 //! One app behind every framework: whatever it is asked, the answers are the same, byte for byte.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+#![allow(clippy::future_not_send, reason = "actix does not leave its thread")]
 
 mod app;
 mod front;

@@ -1,12 +1,14 @@
 //! Attacks on routes that take a session or a token.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use grantor::Principal;
-use grantor::guard::Refusal;
+use grantor::storage::testkit::{Call, Faulty, Lost};
+use grantor::{MemoryStorage, Principal};
 use http::{HeaderValue, Request};
 
 use crate::front::Front;
-use crate::support::{Answer, MCP, World};
+use crate::support::{API, Answer, ISSUER, MCP, World};
 
 async fn get(front: &Front, path: &str, headers: &[(&str, &[u8])]) -> Answer {
     let mut request = Request::builder().uri(path);
@@ -74,18 +76,27 @@ async fn attack_58_without_a_token_a_route_for_both_has_no_principal() {
 }
 
 #[tokio::test]
-async fn attack_58_the_store_cannot_answer_is_no_reason_to_take_the_session() {
-    let world = World::new();
-    let guard = world.server.resource(&format!("{}/api", world.origin())).unwrap().require("projects:read").unwrap();
-    let guard = guard.optional();
-    let parts = |headers: &[(&str, &str)]| {
-        let request = headers.iter().fold(Request::builder(), |request, (name, value)| request.header(*name, *value));
+async fn attack_58_a_store_that_cannot_answer_is_no_reason_to_take_the_session() {
+    let store = Arc::new(Faulty::new(MemoryStorage::new()));
+    let world = World::at(ISSUER, Arc::clone(&store), |builder| builder);
+    let guard = world.server.resource(API).unwrap().require("projects:read").unwrap().optional();
+    let live = format!("Bearer {}", world.access_token(&world.public_client().await).await);
+    let parts = || {
+        let request = Request::builder().header("authorization", &live).header("cookie", "session=alice");
         request.body(()).unwrap().into_parts().0
     };
-    assert!(guard.check(&parts(&[("cookie", "session=alice")])).await.unwrap().is_none());
-    let live = format!("Bearer {}", world.access_token(&world.public_client().await).await);
-    let principal: Principal = guard.check(&parts(&[("authorization", &live)])).await.unwrap().unwrap();
+    store.lose(Lost::Request, Call::AccessToken, 1);
+    let refusal = guard.check(&parts()).await.unwrap_err().response();
+    assert_eq!((refusal.status().as_u16(), &refusal.headers()["retry-after"]), (503, &HeaderValue::from_static("2")));
+    let principal: Principal = guard.check(&parts()).await.unwrap().unwrap();
     assert_eq!(principal.subject().unwrap().as_str(), "alice");
-    let Refusal::Denied { challenge, .. } = guard.unauthenticated() else { panic!("a preflight?") };
-    assert!(challenge.starts_with("Bearer resource_metadata=") && challenge.contains("projects:read"), "{challenge}");
+}
+
+#[tokio::test]
+async fn a_route_that_found_neither_can_tell_clients_where_to_get_a_token() {
+    let api = World::new().server.resource(API).unwrap();
+    let guard = api.require("projects:read").unwrap();
+    let no_token = Request::new(()).into_parts().0;
+    assert!(guard.optional().check(&no_token).await.unwrap().is_none());
+    assert_eq!(guard.optional().unauthenticated(), guard.check(&no_token).await.unwrap_err());
 }
