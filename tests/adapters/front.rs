@@ -22,6 +22,8 @@ pub(crate) struct Front {
     pub(crate) world: World,
     /// Whether the whole app answers, and not its server alone.
     pub(crate) is_app: bool,
+    /// Where it listens, if it does.
+    pub(crate) origin: Option<String>,
     send: Send,
 }
 
@@ -30,7 +32,7 @@ impl Front {
     where
         F: Future<Output = Response<Bytes>> + 'static,
     {
-        Self { name, world, is_app: true, send: Box::new(move |request| Box::pin(send(request))) }
+        Self { name, world, is_app: true, origin: None, send: Box::new(move |request| Box::pin(send(request))) }
     }
 
     pub(crate) async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
@@ -99,7 +101,8 @@ impl Front {
 
     fn socket(name: &'static str, world: World, origin: String) -> Self {
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self::new(name, world, move |request| {
+        let listening = Some(origin.clone());
+        let front = Self::new(name, world, move |request| {
             let (parts, body) = request.into_parts();
             let request = client.request(parts.method, format!("{origin}{}", parts.uri)).headers(parts.headers);
             let request = if body.is_empty() { request } else { request.body(body) };
@@ -111,7 +114,8 @@ impl Front {
                 *response.body_mut() = answer.bytes().await.unwrap();
                 response
             }
-        })
+        });
+        Self { origin: listening, ..front }
     }
 }
 

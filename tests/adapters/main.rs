@@ -15,7 +15,10 @@ use std::fs;
 use std::io::Write as _;
 
 use front::Front;
+use grantor::web::MAX_BODY;
 use script::{Script, Transcript};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 const LOOPBACK: &str = "http://localhost:3000";
 
@@ -66,6 +69,22 @@ async fn a_loopback_server_answers_under_its_own_names_alone_in_every_framework(
     loopback_transcript(Front::plain(world())).await.assert_same(&axum);
     loopback_transcript(Front::axum_socket(world()).await).await.assert_same(&axum);
     loopback_transcript(Front::actix_socket(world())).await.assert_same(&axum);
+}
+
+#[tokio::test]
+async fn a_body_without_end_is_answered_when_it_is_too_large() {
+    for front in [Front::axum_socket(world()).await, Front::actix_socket(world())] {
+        let address = front.origin.as_deref().and_then(|origin| origin.strip_prefix("http://")).unwrap();
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        let head = "POST /oauth/token HTTP/1.1\r\nhost: app.example\r\ntransfer-encoding: chunked\r\n\r\n";
+        socket.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..=MAX_BODY / 1024 {
+            socket.write_all(format!("400\r\n{}\r\n", "a".repeat(1024)).as_bytes()).await.unwrap();
+        }
+        let mut status = [0; 12];
+        socket.read_exact(&mut status).await.unwrap();
+        assert_eq!(status.escape_ascii().to_string(), "HTTP/1.1 413", "{}", front.name);
+    }
 }
 
 #[test]
