@@ -30,6 +30,7 @@
 //! | `pages` (default) | the built-in consent, denial and error pages |
 //! | `axum` | `grantor::axum`: the router and the extractor; includes `tower` |
 //! | `tower` | `grantor::tower`: the endpoints as a service, the guard as a layer |
+//! | `actix` | `grantor::actix`: the routes, the guard as a middleware and the extractor |
 //! | `testkit` | `grantor::storage::testkit`: the conformance kit for stores |
 //!
 //! Features only add; nothing is relaxed by one. Without any, the endpoints are one function,
@@ -46,11 +47,13 @@ pub mod server;
 pub mod storage;
 pub mod web;
 
+#[cfg(feature = "actix")]
+pub use adapters::actix;
 #[cfg(feature = "axum")]
 pub use adapters::axum;
 #[cfg(feature = "tower")]
 pub use adapters::tower;
-pub use guard::{Guard, Principal, Refusal, ResourceGuard};
+pub use guard::{Guard, OptionalGuard, Principal, Refusal, ResourceGuard};
 pub use host::{Clock, ConsentUi, Entropy, Host, HostError, ReturnTo, SignIn, User};
 pub use protocol::client::{ClientId, ConsentPolicy};
 pub use protocol::grant::Subject;

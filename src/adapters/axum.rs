@@ -3,7 +3,7 @@
 //! The guard of a route is the tower layer: `get(handler).layer(guard)`.
 
 use axum::Router;
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
@@ -23,13 +23,14 @@ pub fn routes<S: Clone + Send + Sync + 'static>(server: &Server) -> Router<S> {
     })
 }
 
-/// The route has no guard, so nobody was let through: an error in the app, answered with 500.
+/// Nobody was let through: the route has no guard, or an optional one and no token came. An error in
+/// the app, answered with 500.
 #[derive(Debug, Clone, Copy)]
 pub struct Unguarded(());
 
 impl IntoResponse for Unguarded {
     fn into_response(self) -> Response {
-        tracing::error!("a handler takes a Principal, but its route has no guard: add one with `.layer(…)`");
+        tracing::error!("a handler takes a Principal, but no guard let one through: add one with `.layer(…)`");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     }
 }
@@ -40,5 +41,14 @@ impl<S: Sync> FromRequestParts<S> for Principal {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Unguarded> {
         parts.extensions.get::<Self>().cloned().ok_or(Unguarded(()))
+    }
+}
+
+/// Who the guard let through, if a token came to an [`OptionalGuard`](crate::guard::OptionalGuard).
+impl<S: Sync> OptionalFromRequestParts<S> for Principal {
+    type Rejection = Unguarded;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Unguarded> {
+        parts.extensions.get::<Option<Self>>().cloned().ok_or(Unguarded(()))
     }
 }

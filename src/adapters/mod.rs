@@ -1,6 +1,10 @@
 //! The frameworks: each adapter turns its framework's requests into [`http::Request`]s and back.
 
+#[cfg(feature = "actix")]
+pub mod actix;
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(any(feature = "actix", feature = "tower"))]
+mod gate;
 #[cfg(feature = "tower")]
 pub mod tower;

@@ -11,7 +11,8 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::guard::{Guard, cors_headers};
+use super::gate::Gate;
+use crate::guard::{Guard, OptionalGuard, cors_headers};
 use crate::server::Server;
 use crate::web::MAX_BODY;
 
@@ -61,15 +62,23 @@ impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { guard: self.clone(), inner }
+        Guarded { gate: self.into(), inner }
     }
 }
 
-/// A service behind a [`Guard`]. Requests that pass carry their [`Principal`](crate::Principal) in their
-/// extensions.
+impl<S> Layer<S> for OptionalGuard {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { gate: self.into(), inner }
+    }
+}
+
+/// A service behind a [`Guard`] or an [`OptionalGuard`]. Requests that pass carry their
+/// [`Principal`](crate::Principal) in their extensions, and an `Option` of it in any case.
 #[derive(Debug, Clone)]
 pub struct Guarded<S> {
-    guard: Guard,
+    gate: Gate,
     inner: S,
 }
 
@@ -92,11 +101,12 @@ where
         // The service that was polled ready is the one to call; the clone waits for its own turn.
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
-        let guard = self.guard.clone();
+        let gate = self.gate.clone();
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            match guard.check(&parts).await {
+            match gate.check(&parts).await {
                 Ok(principal) => {
+                    principal.clone().map(|principal| parts.extensions.insert(principal));
                     parts.extensions.insert(principal);
                     let mut response = inner.call(Request::from_parts(parts, body)).await?;
                     for (name, value) in cors_headers() {

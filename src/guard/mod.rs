@@ -1,5 +1,6 @@
 //! The resource side: which requests may reach a route, and how the others are told.
 
+mod optional;
 mod principal;
 mod refusal;
 
@@ -10,6 +11,7 @@ use http::Method;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, HOST, HeaderName, HeaderValue, ORIGIN};
 use http::request::Parts;
 
+pub use optional::OptionalGuard;
 pub use principal::Principal;
 pub use refusal::Refusal;
 
@@ -81,7 +83,8 @@ impl fmt::Debug for ResourceGuard {
     }
 }
 
-/// The guard of a route: a tower layer (feature `tower`), or to be asked by [`Guard::check`].
+/// The guard of a route: a tower layer (feature `tower`), an actix middleware (feature `actix`), or to be
+/// asked by [`Guard::check`].
 ///
 /// It answers before the route looks at method, version or content, and it fails closed.
 #[derive(Clone)]

@@ -19,14 +19,21 @@ pub fn presented<'a>(mut authorization: impl Iterator<Item = &'a [u8]>) -> Resul
         (Some(_), Some(_)) => return Err(BearerReason::Malformed),
     };
     // RFC 9110 §11.1: the scheme is case-insensitive. Credentials of another scheme are none of ours.
-    let Some((_, token)) = header.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "))
-    else {
-        let is_bare_scheme = header.trim_ascii().eq_ignore_ascii_case(b"bearer");
-        return Err(if is_bare_scheme { BearerReason::Malformed } else { BearerReason::Missing });
+    let (scheme, token) = header.trim_ascii_start().split_at_checked(6).unwrap_or_default();
+    let token = match token.first() {
+        _ if !scheme.eq_ignore_ascii_case(b"bearer") => return Err(BearerReason::Missing),
+        Some(b' ') => token,
+        Some(next) if is_scheme_byte(*next) => return Err(BearerReason::Missing),
+        _ => return Err(BearerReason::Malformed),
     };
     // RFC 6750 §3.1: a token that is "malformed" is an `invalid_token`, not an invalid request
     let token = std::str::from_utf8(token.trim_ascii()).ok();
     token.and_then(|token| Bearer::parse(BearerKind::Access, token)).ok_or(BearerReason::Unknown)
+}
+
+/// RFC 9110 §5.6.2.
+fn is_scheme_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// Finds that a token is valid at `resource` and allows `required`.
@@ -83,10 +90,14 @@ mod tests {
     fn only_one_bearer_header_counts() {
         let reason = |headers: &[&str]| presented(headers.iter().map(|header| header.as_bytes())).unwrap_err();
         assert_eq!(reason(&[]), BearerReason::Missing);
-        assert_eq!(reason(&["Basic YTpi"]), BearerReason::Missing);
-        assert_eq!(reason(&["Bearer"]), BearerReason::Malformed);
+        for other in ["", "Basic YTpi", "Bear", "Bearerx y", "Bearer-x y", "x Bearer y"] {
+            assert_eq!(reason(&[other]), BearerReason::Missing, "{other}");
+        }
+        for malformed in ["Bearer", "Bearer\tx", "Bearer=x", "bearer,x", "Bearer\u{a0}x"] {
+            assert_eq!(reason(&[malformed]), BearerReason::Malformed, "{malformed}");
+        }
         assert_eq!(reason(&["Bearer x", "Bearer x"]), BearerReason::Malformed);
-        for unknown in ["Bearer x", "bearer  x", "BEARER gra_", "Bearer é"] {
+        for unknown in ["Bearer x", " Bearer x", "Bearer ", "bearer  x", "BEARER gra_", "Bearer é"] {
             assert_eq!(reason(&[unknown]), BearerReason::Unknown, "{unknown}");
         }
     }

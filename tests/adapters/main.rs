@@ -1,0 +1,102 @@
+//! One app behind every framework: whatever it is asked, the answers are the same, byte for byte.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+#![allow(clippy::future_not_send, reason = "actix does not leave its thread")]
+
+mod app;
+mod front;
+mod guarded;
+mod optional;
+mod script;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::io::Write as _;
+
+use front::Front;
+use grantor::web::MAX_BODY;
+use script::{Script, Transcript};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+const LOOPBACK: &str = "http://localhost:3000";
+
+/// Asks everything there is to ask of an app with the issuer `support::ISSUER`.
+async fn transcript(front: Front) -> Transcript {
+    let mut script = Script::new(&front);
+    script.every_method_of_every_path().await;
+    script.what_is_no_endpoint().await;
+    script.too_much().await;
+    script.bytes_that_are_no_text().await;
+    let token = script.the_whole_flow().await;
+    script.the_guard(&token).await;
+    script.a_session_or_a_token(&token).await;
+    script.the_end_of_the_token(&token).await;
+    script.done()
+}
+
+async fn loopback_transcript(front: Front) -> Transcript {
+    let mut script = Script::new(&front);
+    script.a_rebound_name().await;
+    script.done()
+}
+
+fn world() -> support::World {
+    app::world(support::ISSUER)
+}
+
+#[tokio::test]
+async fn axum_and_actix_answer_as_the_server_does() {
+    let axum = transcript(Front::axum(world())).await;
+    transcript(Front::actix(world()).await).await.assert_same(&axum);
+    transcript(Front::plain(world())).await.assert_same(&axum);
+    writeln!(std::io::stdout(), "requests with the same answers: {}", axum.len()).unwrap();
+}
+
+#[tokio::test]
+async fn axum_and_actix_answer_alike_over_a_socket() {
+    let axum = transcript(Front::axum(world())).await;
+    transcript(Front::axum_socket(world()).await).await.assert_same(&axum);
+    transcript(Front::actix_socket(world())).await.assert_same(&axum);
+}
+
+#[tokio::test]
+async fn a_loopback_server_answers_under_its_own_names_alone_in_every_framework() {
+    let world = || app::world(LOOPBACK);
+    let axum = loopback_transcript(Front::axum(world())).await;
+    loopback_transcript(Front::actix(world()).await).await.assert_same(&axum);
+    loopback_transcript(Front::plain(world())).await.assert_same(&axum);
+    loopback_transcript(Front::axum_socket(world()).await).await.assert_same(&axum);
+    loopback_transcript(Front::actix_socket(world())).await.assert_same(&axum);
+}
+
+#[tokio::test]
+async fn a_body_without_end_is_answered_when_it_is_too_large() {
+    for front in [Front::axum_socket(world()).await, Front::actix_socket(world())] {
+        let address = front.origin.as_deref().and_then(|origin| origin.strip_prefix("http://")).unwrap();
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        let head = "POST /oauth/token HTTP/1.1\r\nhost: app.example\r\ntransfer-encoding: chunked\r\n\r\n";
+        socket.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..=MAX_BODY / 1024 {
+            socket.write_all(format!("400\r\n{}\r\n", "a".repeat(1024)).as_bytes()).await.unwrap();
+        }
+        let mut status = [0; 12];
+        socket.read_exact(&mut status).await.unwrap();
+        assert_eq!(status.escape_ascii().to_string(), "HTTP/1.1 413", "{}", front.name);
+    }
+}
+
+#[test]
+fn adapters_are_small() {
+    let mut files: Vec<_> = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/adapters"))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.sort();
+    for file in files {
+        let lines = fs::read_to_string(&file).unwrap().lines().count();
+        writeln!(std::io::stdout(), "{}: {lines} lines", file.file_name().unwrap().display()).unwrap();
+        assert!(lines <= 250, "{}: {lines}", file.display());
+    }
+}
