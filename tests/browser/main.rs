@@ -5,7 +5,10 @@
 
 mod chrome;
 mod demo;
+mod pages;
 mod refresh;
+#[path = "../support/mod.rs"]
+mod support;
 
 use chrome::{Chrome, Kind};
 use demo::Demo;
