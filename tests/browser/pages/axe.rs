@@ -28,7 +28,7 @@ pub(crate) fn source() -> String {
 pub(crate) async fn violations(browser: &Chrome, axe: &str) -> Vec<String> {
     browser.execute(axe, Vec::new()).await.unwrap();
     let run = "const done = arguments[arguments.length - 1]; \
-               axe.run(document).then(found => done(found.violations), error => done([{ id: String(error), nodes: [] }]))";
+               axe.run(document).then(found => done(found.passes.length > 9 ? found.violations : [{ id: 'few checks', nodes: [] }]), error => done([{ id: String(error), nodes: [] }]))";
     let found: Vec<Value> = browser.execute_async(run, Vec::new()).await.unwrap().convert().unwrap();
     found.iter().map(described).collect()
 }

@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use thirtyfour::Key;
-use thirtyfour::extensions::cdp::ChromeDevTools;
+use thirtyfour::cdp::Cdp;
 use tokio::time::sleep;
 
 use crate::chrome::{Chrome, Kind, under_target};
@@ -37,13 +37,13 @@ const LOOKS: [Look; 4] = [
 /// A browser that can be given any look.
 struct Viewer {
     browser: Chrome,
-    tools: ChromeDevTools,
+    tools: Cdp,
 }
 
 impl Viewer {
     async fn open(name: &'static str) -> Self {
         let browser = Chrome::open(name, Kind::Desktop).await;
-        let tools = ChromeDevTools::new(browser.handle().clone());
+        let tools = browser.cdp();
         Self { browser, tools }
     }
 
@@ -51,15 +51,15 @@ impl Viewer {
         let (height, scale) = if look.width < 500 { (844, 1.5) } else { (800, 1.0) };
         let screen =
             json!({ "width": look.width, "height": height, "deviceScaleFactor": scale, "mobile": look.width < 500 });
-        self.tools.execute_cdp_with_params("Emulation.setDeviceMetricsOverride", screen).await.unwrap();
+        self.tools.send_raw("Emulation.setDeviceMetricsOverride", screen).await.unwrap();
         let colours = json!({ "features": [{ "name": "prefers-color-scheme", "value": look.colours }] });
-        self.tools.execute_cdp_with_params("Emulation.setEmulatedMedia", colours).await.unwrap();
+        self.tools.send_raw("Emulation.setEmulatedMedia", colours).await.unwrap();
     }
 
     /// The whole page, from its top to its end.
     async fn picture(&self) -> Vec<u8> {
         let whole = json!({ "format": "png", "captureBeyondViewport": true });
-        let answer = self.tools.execute_cdp_with_params("Page.captureScreenshot", whole).await.unwrap();
+        let answer = self.tools.send_raw("Page.captureScreenshot", whole).await.unwrap();
         STANDARD.decode(answer["data"].as_str().unwrap()).unwrap()
     }
 }

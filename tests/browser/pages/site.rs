@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use super::states::State;
 
 const LOGO: &str = include_str!("../../../examples/quickstart/assets/logo.svg");
+const CLIENT_LOGO: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" fill="#e0f2fe"/><path d="M6 52V34h12v-12h14v18h10V14h16v38z" fill="#0369a1"/></svg>"##;
 const POLICY: &str = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 pub(crate) struct Site {
@@ -21,6 +22,7 @@ impl Site {
     pub(crate) async fn start(states: Vec<State>) -> Self {
         let mut routes = Router::new()
             .route("/logo.svg", get(|| async { ([(CONTENT_TYPE, "image/svg+xml")], LOGO) }))
+            .route("/client.svg", get(|| async { ([(CONTENT_TYPE, "image/svg+xml")], CLIENT_LOGO) }))
             .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }));
         for state in &states {
             let body = state.page.body.clone();

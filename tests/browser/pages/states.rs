@@ -19,6 +19,7 @@ pub(crate) struct State {
 }
 
 const DETAILS: &str = "Full address and app ID";
+const LOGO: &str = "https://skyline.example/logo.png";
 const HOME: &str = "skyline.example/about (opens in a new tab)";
 
 pub(crate) async fn all() -> Vec<State> {
@@ -31,6 +32,7 @@ pub(crate) async fn all() -> Vec<State> {
         let page = Pages::new().consent(&view).await.unwrap();
         states.push(State { name: format!("consent-{name}"), page, stops });
     }
+    states.push(with_logo(&states));
     let branded = Pages::new().accent("#0f766e").unwrap().consent(&consent()).await.unwrap();
     states.push(State { name: "consent-accent".into(), page: branded, stops: vec![HOME, DETAILS, "Deny", "Allow"] });
     for (name, approved) in [("allowed", true), ("denied", false)] {
@@ -39,12 +41,21 @@ pub(crate) async fn all() -> Vec<State> {
         states.push(State { name: format!("decided-{name}"), page, stops: Vec::new() });
     }
     for (name, view) in errors() {
-        let stops = if view.way_back.is_some() { vec!["Go to skyline.example"] } else { Vec::new() };
+        let label = |back: &WayBack| if back.url.starts_with('/') { "Start again" } else { "Go to skyline.example" };
+        let stops = view.way_back.as_ref().map(label).into_iter().collect();
         let page = Pages::new().error(&view).await.unwrap();
         states.push(State { name: format!("error-{name}"), page, stops });
     }
     states.push(State { name: "form-post".into(), page: form_post().await, stops: vec!["Continue to client.example"] });
     states
+}
+
+/// The same page where the client's logo can be loaded: from the site of the test.
+fn with_logo(states: &[State]) -> State {
+    let missing = states.iter().find(|state| state.name == "consent-logo-missing").unwrap();
+    let mut page = missing.page.clone();
+    page.body = page.body.replace(LOGO, "/client.svg");
+    State { name: "consent-logo".into(), page, stops: missing.stops.clone() }
 }
 
 fn app() -> AppView {
@@ -107,7 +118,7 @@ fn consents() -> Vec<(&'static str, ConsentView)> {
         ("loopback", with(loopback)),
         ("installed", with(installed)),
         ("verified", with(|view| view.client.identity = Identity::Verified)),
-        ("logo", with(|view| view.client.logo = Some("https://skyline.example/logo.png".into()))),
+        ("logo-missing", with(|view| view.client.logo = Some(LOGO.into()))),
         ("hostile", with(hostile)),
         ("no-scopes", with(|view| view.scopes.clear())),
     ]
@@ -151,46 +162,57 @@ fn hostile(view: &mut ConsentView) {
 }
 
 /// What the server tells its error page for every reason.
-fn errors() -> Vec<(&'static str, ErrorView)> {
+fn errors() -> Vec<(String, ErrorView)> {
     let refused = [
         ("refused", AuthorizeReason::ChallengeMissing),
         ("refused-scope", AuthorizeReason::ScopeEmpty),
+        ("refused-resource", AuthorizeReason::ResourceUnknown),
+        ("refused-grant", AuthorizeReason::GrantNotAllowed),
         ("refused-login", AuthorizeReason::LoginRequired),
         ("refused-consent", AuthorizeReason::ConsentRequired),
     ];
-    let refused = refused.map(|(name, reason)| (name, error(PageReason::RequestRefused(reason), true)));
+    let to_client = |reason| Some(format!("https://skyline.example/callback?error={}", PageReason::wire(reason).code));
+    let refused = refused.map(|(name, reason)| {
+        let reason = PageReason::RequestRefused(reason);
+        (name.to_owned(), error(reason, to_client(reason)))
+    });
+    let again = [
+        ("prompt-expired", PageReason::PromptExpired),
+        ("client-changed", PageReason::ClientChanged),
+        ("other-user", PageReason::OtherUser),
+        ("nobody-signed-in", PageReason::NobodySignedIn),
+    ];
+    let start = || Some("/oauth/authorize?client_id=0v3kq9z1f7a8".to_owned());
+    let started = again.map(|(name, reason)| (format!("{name}-again"), error(reason, start())));
     let reasons = [
         ("client-missing", PageReason::ClientMissing),
         ("client-unknown", PageReason::ClientUnknown),
         ("redirect-missing", PageReason::RedirectUriMissing),
         ("redirect-not-registered", PageReason::RedirectUriNotRegistered),
         ("prompt-forged", PageReason::PromptForged),
-        ("prompt-expired", PageReason::PromptExpired),
         ("other-browser", PageReason::OtherBrowser),
-        ("other-user", PageReason::OtherUser),
-        ("nobody-signed-in", PageReason::NobodySignedIn),
-        ("client-changed", PageReason::ClientChanged),
         ("cross-site", PageReason::CrossSite),
         ("decision-missing", PageReason::DecisionMissing),
         ("too-large", PageReason::TooLarge),
         ("server-error", PageReason::ServerError),
         ("unavailable", PageReason::Unavailable),
     ];
-    let others = reasons.map(|(name, reason)| (name, error(reason, false)));
-    refused.into_iter().chain(others).collect()
+    let others = reasons.into_iter().chain(again).map(|(name, reason)| (name.to_owned(), error(reason, None)));
+    refused.into_iter().chain(started).chain(others).collect()
 }
 
-fn error(reason: PageReason, with_way_back: bool) -> ErrorView {
+fn error(reason: PageReason, way_back: Option<String>) -> ErrorView {
     let wire = reason.wire();
     ErrorView {
         app: app(),
         status: wire.status,
         error: wire.code,
-        description: wire.description,
-        advice: reason.advice(),
-        way_back: with_way_back.then(|| WayBack {
-            url: format!("https://skyline.example/callback?error={}", wire.code),
-            target: "skyline.example".into(),
+        description: reason.description(),
+        detail: matches!(reason, PageReason::RequestRefused(_)).then_some(wire.description),
+        advice: reason.advice(way_back.is_some()),
+        way_back: way_back.map(|url| {
+            let target = if url.starts_with('/') { "Planwerk" } else { "skyline.example" };
+            WayBack { url, target: target.into() }
         }),
     }
 }
