@@ -151,9 +151,9 @@ const fn refused(reason: AuthorizeReason) -> &'static str {
         }
         Reason::ResourceUnknown => "The app asked for access to something that is not here.",
         Reason::GrantNotAllowed => "The app may not ask for access in this way.",
-        Reason::LoginRequired => "You would have to sign in for this, and the app's request leaves no room for that.",
+        Reason::LoginRequired => "You would have to sign in for this, and the app’s request leaves no room for that.",
         Reason::ConsentRequired => {
-            "You would have to be asked about this, and the app's request leaves no room for that."
+            "You would have to be asked about this, and the app’s request leaves no room for that."
         }
         Reason::AccessDenied => "You did not allow this.",
         Reason::RepeatedParameter(_)
@@ -166,6 +166,6 @@ const fn refused(reason: AuthorizeReason) -> &'static str {
         | Reason::ChallengeMethodUnsupported
         | Reason::ChallengeMalformed
         | Reason::PromptContradicts
-        | Reason::NumberMalformed => "There is a mistake in the app's request.",
+        | Reason::NumberMalformed => "There is a mistake in the app’s request.",
     }
 }
