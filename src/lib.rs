@@ -21,7 +21,7 @@
 //! - [`Storage`]: where everything is kept, [`MemoryStorage`] to begin with;
 //! - [`ConsentUi`]: the pages, if the built-in ones will not do;
 //! - [`Server::resource`]: the guard of your routes;
-//! - [`manual`]: prose, such as the attacks that were thought of.
+//! - [`manual`]: prose, such as the attacks that were thought of and all about the consent page.
 //!
 //! # Features
 //!

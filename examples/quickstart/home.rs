@@ -22,7 +22,8 @@ pub(crate) fn guide(address: Address) -> String {
      and press \"Reload projects\" in Skyline: its access is gone.
 
   An MCP client can be pointed at {ours}/mcp.
-  Ctrl-C ends both apps. RUST_LOG=grantor=debug shows what happens inside.
+  Ctrl-C ends both apps. RUST_LOG=grantor=debug shows what happens inside; with ACCESS_TOKEN_SECONDS=20
+  one can watch Skyline renew its access.
 "
     )
 }

@@ -19,12 +19,16 @@ mod session;
 mod third_party;
 
 use std::error::Error;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
-use grantor::Server;
+use grantor::{Lifetimes, Server};
 use tokio::net::TcpListener;
 
 use crate::oauth::Demo;
@@ -50,12 +54,7 @@ struct Address {
 impl Address {
     /// From the environment variable `PORT`; 3000 if it is not set.
     fn from_env() -> Result<Self, String> {
-        #[allow(clippy::disallowed_methods, reason = "an app reads its own environment")]
-        let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
-        match port.parse() {
-            Ok(port @ 1..=65534) => Ok(Self { port }),
-            _ => Err(format!("PORT={port}: a number from 1 to 65534 is wanted")),
-        }
+        Ok(Self { port: number_from_env("PORT", 3000, 1..=65534)? })
     }
 
     /// `127.0.0.1` here and `localhost` there: browsers keep cookies by host name, whatever the port.
@@ -76,6 +75,26 @@ impl Address {
     }
 }
 
+/// How long tokens live: access tokens for `ACCESS_TOKEN_SECONDS` of the environment, so that one can
+/// watch them end. An hour if it is not set.
+fn lifetimes_from_env() -> Result<Lifetimes, String> {
+    let mut lifetimes = Lifetimes::default();
+    lifetimes.access_token = Duration::from_secs(number_from_env("ACCESS_TOKEN_SECONDS", 3600, 1..=86_400)?);
+    Ok(lifetimes)
+}
+
+fn number_from_env<N>(name: &str, otherwise: N, allowed: RangeInclusive<N>) -> Result<N, String>
+where
+    N: FromStr + PartialOrd + Display,
+{
+    #[allow(clippy::disallowed_methods, reason = "an app reads its own environment")]
+    let Ok(text) = std::env::var(name) else { return Ok(otherwise) };
+    match text.parse() {
+        Ok(number) if allowed.contains(&number) => Ok(number),
+        _ => Err(format!("{name}={text}: a number from {} to {} is wanted", allowed.start(), allowed.end())),
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
@@ -87,10 +106,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
-    let address = Address::from_env()?;
+    let (address, lifetimes) = (Address::from_env()?, lifetimes_from_env()?);
     let ours = listen("127.0.0.1", address.port).await?;
     let theirs = third_party::listen(address.third_party_port()).await?;
-    let app = app(address)?;
+    let app = app(address, lifetimes)?;
 
     println!("{}", home::guide(address));
     third_party::serve(theirs, address);
@@ -98,9 +117,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn app(address: Address) -> Result<Router, Box<dyn Error>> {
+fn app(address: Address, lifetimes: Lifetimes) -> Result<Router, Box<dyn Error>> {
     let (people, sessions) = (People::demo()?, Sessions::default());
-    let oauth = oauth::server(&address.origin(), Demo { sessions: sessions.clone() })?;
+    let oauth = oauth::server(&address.origin(), Demo { sessions: sessions.clone() }, lifetimes)?;
     let api = oauth::guarded_routes(&oauth, &address.origin())?;
     let app = App { address, people, sessions, projects: api::Projects::demo(), oauth: oauth.clone() };
 

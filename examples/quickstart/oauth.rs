@@ -3,12 +3,12 @@
 use axum::Router;
 use axum::http::request::Parts;
 use axum::routing::{get, post};
-use grantor::{Host, HostError, MemoryStorage, Registration, Server, SignIn, User};
+use grantor::{Host, HostError, Lifetimes, MemoryStorage, Registration, Server, SignIn, User};
 
 use crate::session::Sessions;
 use crate::{App, api, mcp};
 
-pub(crate) fn server(origin: &str, host: Demo) -> Result<Server, Box<dyn std::error::Error>> {
+pub(crate) fn server(origin: &str, host: Demo, lifetimes: Lifetimes) -> Result<Server, Box<dyn std::error::Error>> {
     Ok(Server::builder(origin)
         .storage(MemoryStorage::new())
         .host(host)
@@ -21,6 +21,7 @@ pub(crate) fn server(origin: &str, host: Demo) -> Result<Server, Box<dyn std::er
         .resource(format!("{origin}/mcp"))
         .default_resource(&format!("{origin}/mcp"))
         .registration(Registration::Open)
+        .lifetimes(lifetimes)
         .build()?)
 }
 

@@ -50,6 +50,7 @@ fn app(address: Address) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/app.js", get(|| file("text/javascript", include_str!("third_party/app.js"))))
+        .route("/connection.js", get(|| file("text/javascript", include_str!("third_party/connection.js"))))
         .route("/oauth.js", get(|| file("text/javascript", include_str!("third_party/oauth.js"))))
         .route("/style.css", get(|| file("text/css", include_str!("third_party/style.css"))))
 }

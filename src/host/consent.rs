@@ -166,6 +166,8 @@ pub struct ErrorView {
     pub error: &'static str,
     /// What is wrong, in plain words.
     pub description: &'static str,
+    /// What the makers of the app that asked want to know, in theirs.
+    pub detail: Option<&'static str>,
     /// What the reader can do about it.
     pub advice: &'static str,
     /// A way on, if there is a safe one.
@@ -175,7 +177,8 @@ pub struct ErrorView {
 /// A link on an error page, for the reader to follow or not.
 #[derive(Debug, Clone, Serialize)]
 pub struct WayBack {
-    /// Where it leads to: the client with the error, or the start of the request.
+    /// Where it leads to: the client with the error, or, as a path on this origin, the start of the
+    /// request.
     pub url: String,
     /// The host or the name that it leads to, to be shown.
     pub target: String,

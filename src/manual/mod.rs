@@ -10,6 +10,12 @@ pub mod defaults {
     #![doc = include_str!("defaults.md")]
 }
 
+/// The consent page: what it shows and why, how to brand or replace it, and what a login page has to mind.
+#[cfg(feature = "pages")]
+pub mod consent {
+    #![doc = include_str!("consent.md")]
+}
+
 #[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../../README.md")]
 mod readme {}

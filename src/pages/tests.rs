@@ -62,6 +62,7 @@ fn error_view(way_back: Option<WayBack>) -> ErrorView {
         status: 400,
         error: "invalid_request",
         description: "The address to return to is not registered.",
+        detail: Some("redirect_uri is not registered."),
         advice: "Start again from the app.",
         way_back,
     }
@@ -116,7 +117,7 @@ fn the_consent_page_shows_everything_in_the_view() {
         "helper.example/about",
         "See your projects projects:read",
         "Change your projects New projects:write",
-        "Stay connected until you take it back.",
+        "Stay connected until you take it back",
         "Planwise API https://planwise.example/api",
         "https://helper.example/callback",
         "client-4711",
@@ -366,7 +367,7 @@ fn an_error_page_says_what_is_wrong_and_what_to_do() {
         "Planwise",
         "The address to return to is not registered.",
         "Start again from the app.",
-        "invalid_request (400)",
+        "invalid_request (400)redirect_uri is not registered.",
     ] {
         assert!(seen.contains(text), "{text}\n{seen}");
     }
@@ -383,6 +384,13 @@ fn an_error_page_links_to_the_way_back() {
         "{page}"
     );
     assert!(visible(&page).contains("Go to helper.example"));
+}
+
+#[test]
+fn a_way_back_to_the_start_of_the_request_says_so() {
+    let back = WayBack { url: "/oauth/authorize?client_id=a".into(), target: "Planwise".into() };
+    let page = ready(Pages::new().error(&error_view(Some(back)))).body;
+    assert!(visible(&page).contains("Start again") && !visible(&page).contains("Go to"));
 }
 
 #[test]

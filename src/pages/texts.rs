@@ -47,6 +47,8 @@ pub(super) struct Texts {
     pub(super) error_title: &'static str,
     pub(super) error_code: &'static str,
     pub(super) way_back: &'static str,
+    /// For a way back that leads to the start of the request.
+    pub(super) start_again: &'static str,
 }
 
 /// The default.
@@ -89,4 +91,5 @@ pub(super) const ENGLISH: Texts = Texts {
     error_title: "This request can’t be completed",
     error_code: "Error",
     way_back: "Go to {target}",
+    start_again: "Start again",
 };

@@ -194,7 +194,9 @@ impl<'a> Failure<'a> {
         Self { app: Brand::of_app(&view.app), way_back, view, shell }
     }
 
-    fn way_back_label<'b>(&self, target: &'b str) -> Sentence<'b> {
-        Sentence::new(self.shell.texts.way_back, &[("target", target)])
+    fn way_back_label<'b>(&self, url: &str, target: &'b str) -> Sentence<'b> {
+        let texts = self.shell.texts;
+        let pattern = if url.starts_with('/') { texts.start_again } else { texts.way_back };
+        Sentence::new(pattern, &[("target", target)])
     }
 }

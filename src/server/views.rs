@@ -7,6 +7,7 @@ use crate::host::{
 };
 use crate::protocol::authorize::ValidRequest;
 use crate::protocol::client::{Client, ClientOrigin};
+use crate::protocol::error::PageReason;
 use crate::protocol::interaction::Consent;
 use crate::protocol::scope::{OFFLINE_ACCESS, ScopeSet};
 
@@ -77,8 +78,9 @@ impl Server {
             app: self.0.app.clone(),
             status: wire.status,
             error: wire.code,
-            description: wire.description,
-            advice: refusal.reason.advice(),
+            description: refusal.reason.description(),
+            detail: matches!(refusal.reason, PageReason::RequestRefused(_)).then_some(wire.description),
+            advice: refusal.reason.advice(refusal.way_back.is_some()),
             way_back: refusal.way_back,
         }
     }

@@ -141,7 +141,7 @@ fn fresh_profile(name: &str) -> PathBuf {
     profile
 }
 
-fn under_target(name: &str) -> PathBuf {
+pub(crate) fn under_target(name: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target directory");
     let directory = target.join(name);
     std::fs::create_dir_all(&directory).expect("the directory can be made");

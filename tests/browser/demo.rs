@@ -15,12 +15,18 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With more in its environment.
+    pub(crate) fn start_with(environment: &[(&str, &str)]) -> Self {
         // One at a time from the choice of a port until it is taken, as the tests run side by side.
         static STARTING: Mutex<()> = Mutex::new(());
         let _turn = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         let port = two_free_ports();
         let mut process = Command::new(executable())
             .env("PORT", port.to_string())
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

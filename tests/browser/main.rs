@@ -5,6 +5,10 @@
 
 mod chrome;
 mod demo;
+mod pages;
+mod refresh;
+#[path = "../support/mod.rs"]
+mod support;
 
 use chrome::{Chrome, Kind};
 use demo::Demo;
@@ -157,6 +161,7 @@ async fn an_app_that_asked_for_little_asks_again_for_more() {
     browser.fill("name", "Pond").await;
     browser.press("Add").await;
     browser.sees("Pond").await;
+    assert_eq!(connections(&browser, &demo).await, 1, "the wider access takes the narrower one's place");
     browser.quit().await;
 }
 

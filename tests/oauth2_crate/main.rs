@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
 mod app;
+mod refresh;
 mod visitor;
 
 use oauth2::basic::{BasicClient, BasicErrorResponseType};
@@ -9,12 +10,13 @@ use oauth2::reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use oauth2::reqwest::{Client as Http, StatusCode};
 use oauth2::{
     AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, TokenResponse as _, TokenUrl,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, RevocationUrl, Scope, TokenResponse as _,
+    TokenUrl,
 };
 use serde_json::{Value, json};
 use visitor::Visitor;
 
-type OAuthClient = BasicClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
+type OAuthClient = BasicClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointSet, EndpointSet>;
 
 /// A client that registered itself, and the app that it registered with.
 struct Scene {
@@ -26,11 +28,24 @@ struct Scene {
 
 impl Scene {
     async fn new(auth_method: &str, redirect_uri: &'static str) -> Self {
-        let (origin, http) = (app::start().await, Http::new());
+        Self::at(app::start().await, auth_method, redirect_uri).await
+    }
+
+    /// Another client of the same app.
+    async fn beside(other: &Self, auth_method: &str, redirect_uri: &'static str) -> Self {
+        Self::at(other.origin.clone(), auth_method, redirect_uri).await
+    }
+
+    async fn at(origin: String, auth_method: &str, redirect_uri: &'static str) -> Self {
+        let http = Http::new();
         let registered = register(&http, &origin, auth_method, redirect_uri).await;
         let mut client = BasicClient::new(ClientId::new(registered["client_id"].as_str().unwrap().to_owned()))
             .set_auth_uri(AuthUrl::new(format!("{origin}/oauth/authorize")).unwrap())
             .set_token_uri(TokenUrl::new(format!("{origin}/oauth/token")).unwrap())
+            // The crate takes nothing but https here (RFC 7009 §2); `refresh::terminated` stands for the proxy.
+            .set_revocation_url(
+                RevocationUrl::new(format!("{}/oauth/revoke", origin.replace("http:", "https:"))).unwrap(),
+            )
             .set_redirect_uri(RedirectUrl::new(redirect_uri.to_owned()).unwrap());
         assert_eq!(registered["client_secret"].is_string(), auth_method != "none", "{registered}");
         if let Some(secret) = registered["client_secret"].as_str() {
@@ -81,6 +96,7 @@ async fn register(http: &Http, origin: &str, auth_method: &str, redirect_uri: &s
     let metadata = json!({
         "client_name": "oauth2-rs",
         "redirect_uris": [redirect_uri],
+        "grant_types": ["authorization_code", "refresh_token"],
         "token_endpoint_auth_method": auth_method,
     });
     let request = http.post(format!("{origin}/oauth/register")).header(CONTENT_TYPE, "application/json");

@@ -1,3 +1,4 @@
+import * as connection from '/connection.js';
 import { answer, authorization, challenge, discover, exchange, register } from '/oauth.js';
 
 const API = document.querySelector('meta[name="projects-api"]').content;
@@ -5,12 +6,12 @@ const REDIRECT_URI = new URL('/', location.href).href;
 const CLIENT = {
   client_name: 'Skyline Roadmaps',
   redirect_uris: [REDIRECT_URI],
-  grant_types: ['authorization_code'],
+  grant_types: ['authorization_code', 'refresh_token'],
   response_types: ['code'],
   token_endpoint_auth_method: 'none',
 };
 
-// Everything is forgotten with the tab. A bigger app would keep tokens out of the page's reach.
+// Forgotten with the tab.
 const memory = {
   get: (key) => JSON.parse(sessionStorage.getItem(key) ?? 'null'),
   set: (key, value) => sessionStorage.setItem(key, JSON.stringify(value)),
@@ -26,7 +27,7 @@ const at = (id) => document.getElementById(id);
 // --- the wire ---------------------------------------------------------------------------------
 
 function note(line) {
-  const lines = [...(memory.get('wire') ?? []), line];
+  const lines = [...(memory.get('wire') ?? []), line].slice(-60);
   memory.set('wire', lines);
   showWire(lines);
 }
@@ -37,12 +38,12 @@ function showWire(lines = memory.get('wire') ?? []) {
 
 async function fetchJson(url, init = {}) {
   const response = await fetch(url, init);
-  note(`${init.method ?? 'GET'} ${url} → ${response.status}`);
+  const grant = init.body instanceof URLSearchParams && init.body.get('grant_type');
+  note(`${init.method ?? 'GET'} ${url}${grant ? ` with a grant of type ${grant}` : ''} → ${response.status}`);
   return { response, body: await response.json().catch(() => null) };
 }
 
-const callApi = (init = {}) =>
-  fetchJson(API, { ...init, headers: { ...init.headers, Authorization: `Bearer ${memory.get('connection').token}` } });
+const callApi = (init = {}) => connection.call(API, init, fetchJson);
 
 // --- connecting -------------------------------------------------------------------------------
 
@@ -73,7 +74,10 @@ async function comeBack(params) {
   note('browser came back with a code');
   const token = await exchange(code, pending, fetchJson);
   const { server, resource, clientId } = pending;
-  memory.set('connection', { token: token.access_token, scope: token.scope, found: { server, resource }, clientId });
+  const before = connection.current();
+  connection.keep({ server, resource }, clientId, token);
+  // The new access takes the place of a narrower one.
+  if (before) await connection.giveBack(before, fetchJson);
   await showProjects();
 }
 
@@ -83,8 +87,9 @@ async function showProjects() {
   const { response, body } = await callApi();
   if (!response.ok) return refused(response);
   at('project-list').replaceChildren(...body.projects.map((project) => element('li', project.name)));
-  say(`Connected. Skyline may use: ${memory.get('connection').scope}.`);
+  say(`Connected. Skyline may use: ${connection.current().scope}.`);
   show('projects');
+  connection.beforeItEnds(() => step(showProjects));
 }
 
 async function addProject(name) {
@@ -102,15 +107,27 @@ async function addProject(name) {
 async function refused(response) {
   const { error, scope } = challenge(response);
   if (response.status === 401) {
-    memory.take('connection');
-    say('Your access was withdrawn or has ended (the API answered 401). Connect again to go on.');
-    return offerToConnectAgain();
+    await connection.end(fetchJson);
+    return withdrawn('the API answered 401');
   }
   if (response.status === 403 && error === 'insufficient_scope') {
-    const { found, clientId, scope: granted } = memory.get('connection');
+    const { found, clientId, scope: granted } = connection.current();
     return askFor(found, clientId, [...new Set(`${granted} ${scope}`.split(' '))].join(' '));
   }
   say(`The API answered ${response.status}.`);
+}
+
+function withdrawn(reason) {
+  say(`Your access was withdrawn or has ended (${reason}). Connect again to go on.`);
+  offerToConnectAgain();
+}
+
+async function forget() {
+  const told = await connection.end(fetchJson);
+  say(told
+    ? 'Forgotten here, and the project app has ended the connection.'
+    : 'Forgotten here, but the project app could not be told: end the connection there, too.');
+  offerToConnectAgain();
 }
 
 // --- the page ---------------------------------------------------------------------------------
@@ -139,19 +156,16 @@ async function step(work) {
   try {
     await work();
   } catch (error) {
+    if (error instanceof connection.Withdrawn) return withdrawn(error.message);
     say(`That did not work: ${error.message}.`);
-    show(memory.get('connection') ? 'projects' : 'connect');
+    show(connection.current() ? 'projects' : 'connect');
   }
 }
 
 at('connect-button').addEventListener('click', () =>
   step(() => connect(at('ask-write').checked ? 'projects:read projects:write' : 'projects:read')));
 at('reload').addEventListener('click', () => step(showProjects));
-at('forget').addEventListener('click', () => {
-  memory.take('connection');
-  say('Forgotten here. The project app still lists the connection until you remove it there.');
-  offerToConnectAgain();
-});
+at('forget').addEventListener('click', () => step(forget));
 at('add-form').addEventListener('submit', (event) => {
   event.preventDefault();
   step(() => addProject(at('add-name').value));
@@ -160,5 +174,5 @@ at('add-form').addEventListener('submit', (event) => {
 showWire();
 const params = new URLSearchParams(location.search);
 if (params.has('code') || params.has('error')) step(() => comeBack(params));
-else if (memory.get('connection')) step(showProjects);
+else if (connection.current()) step(showProjects);
 else show('connect');

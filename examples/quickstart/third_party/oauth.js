@@ -81,19 +81,38 @@ export function answer(params, pending) {
   return { code: params.get('code'), error: params.get('error') };
 }
 
-/** Exchanges a code for a token. */
+/** Exchanges a code for tokens. */
 export async function exchange(code, pending, fetchJson) {
-  const { response, body } = await fetchJson(pending.server.token_endpoint, {
-    method: 'POST',
-    body: new URLSearchParams({
-      grant_type: 'authorization_code',
-      code,
-      client_id: pending.clientId,
-      redirect_uri: pending.redirectUri,
-      code_verifier: pending.verifier,
-      resource: pending.resource,
-    }),
-  });
+  const { response, body } = await fetchJson(pending.server.token_endpoint, form({
+    grant_type: 'authorization_code',
+    code,
+    client_id: pending.clientId,
+    redirect_uri: pending.redirectUri,
+    code_verifier: pending.verifier,
+    resource: pending.resource,
+  }));
   if (!response.ok) throw new Error(`no token: ${body?.error ?? response.status}`);
   return body;
 }
+
+/** Trades a refresh token for new tokens (RFC 6749 §6); an error if the access is over. */
+export async function refresh({ server, resource }, clientId, refreshToken, fetchJson) {
+  const { response, body } = await fetchJson(server.token_endpoint, form({
+    grant_type: 'refresh_token',
+    refresh_token: refreshToken,
+    client_id: clientId,
+    resource,
+  }));
+  if (response.ok) return { token: body };
+  if (['invalid_grant', 'invalid_client'].includes(body?.error)) return { error: body.error };
+  throw new Error(`no new token: ${body?.error ?? response.status}`);
+}
+
+/** Gives a token back (RFC 7009); a refresh token takes the whole access with it. Whether the server took it. */
+export async function revoke(server, clientId, token, fetchJson) {
+  if (!server.revocation_endpoint) return false;
+  const { response } = await fetchJson(server.revocation_endpoint, form({ token, client_id: clientId }));
+  return response.ok;
+}
+
+const form = (fields) => ({ method: 'POST', body: new URLSearchParams(fields) });

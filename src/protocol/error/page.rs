@@ -88,33 +88,84 @@ impl PageReason {
         }
     }
 
-    /// What the reader of the page can do.
+    /// What is wrong, for a reader who is no developer.
     #[must_use]
-    pub const fn advice(self) -> &'static str {
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::RequestRefused(reason) => refused(reason),
+            other => other.wire().description,
+        }
+    }
+
+    /// What the reader of the page can do, where the page has a link that starts again, or has none.
+    #[must_use]
+    pub const fn advice(self, can_start_again: bool) -> &'static str {
         match self {
             Self::ClientMissing | Self::RedirectUriMissing | Self::TooLarge => {
                 "Nothing was shared. Go back to the app and try again; if it happens again, tell its makers."
             }
             Self::ClientUnknown => {
-                "Nothing was shared. Remove the connection in the app and add it again, so that it registers anew."
+                "Nothing was shared. Remove the connection in the app and add it again, so that the app introduces itself anew. If that does not help, tell its makers."
             }
             Self::RedirectUriNotRegistered => {
                 "Nothing was shared. If you did not start this yourself, close the page; otherwise tell the makers of the app."
             }
+            Self::RequestRefused(AuthorizeReason::LoginRequired | AuthorizeReason::ConsentRequired) => {
+                "Nothing was shared. Go back to the app and connect from there, so that you can be asked."
+            }
             Self::RequestRefused(_) => {
-                "Nothing was shared. The app made a mistake that you cannot mend; if you started this yourself, you can go back to it."
+                "Nothing was shared. If you did not start this yourself, close the page. Otherwise go back to the app; its makers need to know the line below."
             }
             Self::PromptForged | Self::CrossSite | Self::DecisionMissing => {
                 "Nothing was shared. If you did not start this yourself, close the page; otherwise start again from the app."
             }
-            Self::PromptExpired | Self::ClientChanged => "Nothing was shared. Start again from the app.",
+            Self::PromptExpired | Self::ClientChanged if can_start_again => {
+                "Nothing was shared. If you still want to connect the app, start again."
+            }
+            Self::PromptExpired | Self::ClientChanged => {
+                "Nothing was shared. If you still want to connect the app, start again from there."
+            }
             Self::OtherBrowser => {
                 "Nothing was shared. Start again from the app in this browser, and allow cookies for this site."
             }
-            Self::OtherUser | Self::NobodySignedIn => {
-                "Nothing was shared. Sign in as the person who wants to connect the app, and start again from there."
+            Self::OtherUser if can_start_again => "Nothing was shared. Check who is signed in here, and start again.",
+            Self::OtherUser => "Nothing was shared. Check who is signed in here, and start again from the app.",
+            Self::NobodySignedIn if can_start_again => {
+                "Nothing was shared. Start again, and sign in as the person who wants to connect the app."
             }
-            Self::ServerError | Self::Unavailable => "Nothing was shared. Wait a moment and try again.",
+            Self::NobodySignedIn => {
+                "Nothing was shared. Sign in as the person who wants to connect the app, and start again from the app."
+            }
+            Self::ServerError | Self::Unavailable => {
+                "Nothing was shared. Wait a moment, then reload this page or start again from the app."
+            }
         }
+    }
+}
+
+const fn refused(reason: AuthorizeReason) -> &'static str {
+    use AuthorizeReason as Reason;
+    match reason {
+        Reason::ScopeMalformed | Reason::ScopeEmpty | Reason::ScopeMissing => {
+            "The app did not ask for anything that it can have here."
+        }
+        Reason::ResourceUnknown => "The app asked for access to something that is not here.",
+        Reason::GrantNotAllowed => "The app may not ask for access in this way.",
+        Reason::LoginRequired => "You would have to sign in for this, and the app’s request leaves no room for that.",
+        Reason::ConsentRequired => {
+            "You would have to be asked about this, and the app’s request leaves no room for that."
+        }
+        Reason::AccessDenied => "You did not allow this.",
+        Reason::RepeatedParameter(_)
+        | Reason::ResponseTypeMissing
+        | Reason::ResponseTypeUnsupported
+        | Reason::ResponseModeUnsupported
+        | Reason::RequestObject
+        | Reason::RequestUri
+        | Reason::ChallengeMissing
+        | Reason::ChallengeMethodUnsupported
+        | Reason::ChallengeMalformed
+        | Reason::PromptContradicts
+        | Reason::NumberMalformed => "There is a mistake in the app’s request.",
     }
 }
