@@ -148,7 +148,12 @@ fn what_requests_cost() {
     println!("allocations per guard call: {} (goal {GUARD_GOAL})", guarded.div_ceil(REQUESTS));
     assert!(guarded <= GUARD_GOAL * REQUESTS, "{guarded} for {REQUESTS} calls");
 
-    let requests: Vec<_> = (0..2 * REQUESTS).map(|_| exchange(&world, &client)).collect();
+    what_an_exchange_costs(&world, &client, "code");
+    what_an_exchange_costs(&world, &now(world.refreshing_client("none")), "code with a refresh token");
+}
+
+fn what_an_exchange_costs(world: &World, client: &Client, of: &str) {
+    let requests: Vec<_> = (0..2 * REQUESTS).map(|_| exchange(world, client)).collect();
     let (warm_up, measured) = requests.split_at(REQUESTS);
     let run = |requests: &[http::Request<bytes::Bytes>]| {
         // What it costs to copy the request is not the server's.
@@ -161,7 +166,7 @@ fn what_requests_cost() {
     run(warm_up);
     let spent = run(measured);
     println!(
-        "allocations per code exchange over Request → Response: {:.1} (goal {EXCHANGE_GOAL})",
+        "allocations per exchange of a {of} over Request → Response: {:.1} (goal {EXCHANGE_GOAL})",
         spent as f64 / REQUESTS as f64
     );
     assert!(spent <= EXCHANGE_GOAL * REQUESTS, "{spent} for {REQUESTS} exchanges");

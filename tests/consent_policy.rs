@@ -266,11 +266,10 @@ async fn race(world: &World, client: &Client, name: &str, round: usize) -> usize
     assert!(browser.allow(&client.authorize()).await.redirect_parameter("code").is_some());
     let grant = given(world, name).await[0];
     let request = client.authorize();
-    let silent = (0..3).map(|_| {
-        let (mut browser, request) = (browser.clone(), request.clone());
+    let silent = ["", "", "none"].map(|prompt| {
+        let (mut browser, request) = (browser.clone(), client.authorize_with(&[("prompt", prompt)]));
         tokio::spawn(async move { browser.get(&request).await })
     });
-    let silent: Vec<_> = silent.collect();
     let (withdrawing, owner) = (world.clone(), subject.clone());
     let withdrawal = tokio::spawn(async move {
         for _ in 0..round % 97 {
@@ -282,11 +281,10 @@ async fn race(world: &World, client: &Client, name: &str, round: usize) -> usize
     let mut codes = 0;
     for answer in silent {
         let answer = answer.await.unwrap();
-        if answer.location().is_some() {
-            answer.silent_code();
-            codes += 1;
-        } else {
-            answer.assert_asks("the consent was gone");
+        match answer.location() {
+            Some(location) if location.contains("error=") => answer.assert_told(client, "consent_required"),
+            Some(_) => codes += usize::from(!answer.silent_code().is_empty()),
+            None => answer.assert_asks("the consent was gone"),
         }
     }
     let at_withdrawal: BTreeSet<_> = withdrawal.await.unwrap().into_iter().collect();

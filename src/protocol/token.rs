@@ -1,6 +1,6 @@
 //! The exchange of a code for tokens (RFC 6749 §4.1.3), and what all token answers share.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -303,24 +303,22 @@ impl TokenResponse {
     /// The answer's body.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // Tokens are base64url and scopes have neither quotes nor backslashes: nothing needs escaping. Joined at
-        // once, the text has no spare room, which would cost its owner another allocation.
-        let (token, seconds) = (self.access_token.expose(), self.expires_in.as_secs().to_string());
+        // Tokens are base64url and scopes have neither quotes nor backslashes: nothing needs escaping. The text has
+        // no spare room, which would cost its owner another allocation.
+        let seconds = self.expires_in.as_secs();
+        let digits = seconds.checked_ilog10().map_or(1, |tens| tens as usize + 1);
         let (refresh_name, refresh_token) = match &self.refresh_token {
             Some(text) => (r#"","refresh_token":""#, text.expose()),
             None => ("", ""),
         };
-        [
-            r#"{"access_token":""#,
-            token,
-            r#"","token_type":"Bearer","expires_in":"#,
-            &seconds,
-            r#","scope":""#,
-            self.scopes.as_str(),
-            refresh_name,
-            refresh_token,
-            r#""}"#,
-        ]
-        .concat()
+        let before = [r#"{"access_token":""#, self.access_token.expose(), r#"","token_type":"Bearer","expires_in":"#];
+        let behind = [r#","scope":""#, self.scopes.as_str(), refresh_name, refresh_token, r#""}"#];
+        let length = before.iter().chain(&behind).map(|text| text.len()).sum::<usize>() + digits;
+        let mut json = String::with_capacity(length);
+        json.extend(before);
+        // A String takes whatever is written.
+        let _ = write!(json, "{seconds}");
+        json.extend(behind);
+        json
     }
 }

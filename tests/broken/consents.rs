@@ -93,11 +93,11 @@ impl Broken {
         let mut all = self.inner.clients(None, u32::MAX).await?;
         match self.flaw {
             Flaw::PagesInclusively => all.retain(|client| after.is_none_or(|after| client.id >= *after)),
-            Flaw::ListsOldestFirst => all.retain(|client| after.is_none_or(|after| client.id < *after)),
+            Flaw::ListsOldestFirst => {
+                all.retain(|client| after.is_none_or(|after| client.id < *after));
+                all.reverse();
+            }
             _ => return self.inner.clients(after, limit).await,
-        }
-        if self.has(Flaw::ListsOldestFirst) {
-            all.reverse();
         }
         all.truncate(limit as usize);
         Ok(all)

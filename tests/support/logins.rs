@@ -9,7 +9,7 @@ use grantor::protocol::client::{
 };
 use grantor::protocol::redirect::RedirectUri;
 use grantor::storage::{Inserted, Storage};
-use grantor::{Host, HostError, MemoryStorage, SignIn, Timestamp, User};
+use grantor::{Host, HostError, SignIn, Timestamp, User};
 use http::StatusCode;
 use http::request::Parts;
 
@@ -177,6 +177,3 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
     let decoded = [("&quot;", "\""), ("&#39;", "'"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
     Some(decoded.iter().fold(value.to_owned(), |text, (entity, letter)| text.replace(entity, letter)))
 }
-
-/// What a server with people of its own keeps in memory.
-pub type House = World<MemoryStorage>;
