@@ -17,6 +17,24 @@ pub struct OptionalGuard(Guard);
 
 impl Guard {
     /// The same for a route that takes the app's session as well: requests without a token pass.
+    ///
+    /// ```
+    /// # fn app(oauth: grantor::Server) -> Result<(), Box<dyn std::error::Error>> {
+    /// use axum::{Router, routing::get};
+    /// use grantor::Principal;
+    ///
+    /// async fn projects(principal: Option<Principal>) -> String {
+    ///     match principal {
+    ///         Some(principal) => format!("the projects of {:?}", principal.subject()),
+    ///         None => "look for a session".to_owned(),
+    ///     }
+    /// }
+    ///
+    /// let guard = oauth.resource("https://app.example/api")?.require("projects:read")?;
+    /// let app: Router = Router::new().route("/api/projects", get(projects).layer(guard.optional()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn optional(&self) -> OptionalGuard {
         OptionalGuard(self.clone())

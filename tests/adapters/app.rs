@@ -110,6 +110,7 @@ pub(crate) fn axum_app(world: &World) -> Router {
         .route("/mcp", any(token).layer(guard(world, "/mcp", "")))
         .route("/mcp/either", any(either).layer(guard(world, "/mcp", "").optional()))
         .route("/open", any(token))
+        .route("/open/either", any(either))
         .nest("/nested", Router::new().route("/x", any(token)).layer(read))
         .merge(grantor::axum::routes(&world.server))
         .fallback(|| async { START_PAGE })
@@ -142,6 +143,7 @@ pub(crate) fn actix_app(world: &World) -> impl FnOnce(&mut ServiceConfig) + Clon
             .service(web::resource("/mcp").wrap(mcp.clone()).to(token))
             .service(web::resource("/mcp/either").wrap(mcp.optional()).to(either))
             .service(web::resource("/open").to(token))
+            .service(web::resource("/open/either").to(either))
             .service(web::scope("/nested").wrap(read).service(web::resource("/x").to(token)))
             .configure(routes)
             .default_service(web::to(|| async { START_PAGE }));

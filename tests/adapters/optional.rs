@@ -100,3 +100,15 @@ async fn a_route_that_found_neither_can_tell_clients_where_to_get_a_token() {
     assert!(guard.optional().check(&no_token).await.unwrap().is_none());
     assert_eq!(guard.optional().unauthenticated(), guard.check(&no_token).await.unwrap_err());
 }
+
+/// The one difference: in actix no extractor can make an `Option` of it fail.
+#[tokio::test]
+async fn where_no_guard_is_nobody_is_let_through() {
+    let headers = [("authorization", b"Bearer x".as_slice()), SESSION];
+    let [axum, actix] = fronts().await;
+    assert_eq!(get(&axum, "/open/either", &headers).await.status(), 500);
+    assert_eq!(get(&actix, "/open/either", &headers).await.body(), "GET by the session of mallory");
+    for front in [axum, actix] {
+        assert_eq!(get(&front, "/open", &headers).await.status(), 500, "{}", front.name);
+    }
+}
