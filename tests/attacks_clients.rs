@@ -277,7 +277,7 @@ fn presumptuous() -> serde_json::Value {
         "response_types": ["token", "code", "id_token"], "scope": "admin projects:read", "scopes": ["admin"],
         "scope_ceiling": "admin", "default_scope": "admin", "allowed_scopes": ["admin"], "resource": "*",
         "origin": "administrator", "first_party": true, "trusted": true, "is_admin": true, "internal": true,
-        "skip_consent": true, "consent": "skip", "require_consent": false, "auto_approve": true, "prompt": "none",
+        "skip_consent": true, "consent": "skip", "consent_policy": "skip", "require_consent": false, "auto_approve": true, "prompt": "none",
         "introspection": true, "require_pkce": false, "software_statement": "a.b.c", "verified": true,
         "authentication": "none", "subject": "alice", "sub": "alice", "role": "admin", "permissions": ["admin"],
         "metadata": { "origin": "administrator" }, "client": { "origin": "administrator" }
@@ -339,7 +339,7 @@ async fn attack_30_a_stranger_gets_no_token_without_a_user() {
         "client_credentials",
         "password",
         "implicit",
-        "refresh_token",
+        "Refresh_Token",
         "AUTHORIZATION_CODE",
         "urn:ietf:params:oauth:grant-type:device_code",
         "urn:ietf:params:oauth:grant-type:jwt-bearer",
@@ -350,6 +350,11 @@ async fn attack_30_a_stranger_gets_no_token_without_a_user() {
             let answer = world.post("/oauth/token", &[&form[..], &[("client_id", id)]].concat(), headers).await;
             answer.assert_error(400, "unsupported_grant_type");
         }
+    }
+    let stolen = world.tokens(&world.refreshing_client("none").await).await.refresh;
+    for token in ["", &stolen] {
+        let answer = world.refresh(&public, token, &[("scope", "admin")]).await;
+        answer.assert_error(400, "unauthorized_client");
     }
     for response_type in ["token", "id_token", "code token", "none"] {
         let request = public.authorize_with(&[("response_type", response_type)]);

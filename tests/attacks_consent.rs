@@ -198,13 +198,34 @@ async fn attack_42_a_native_client_always_gets_the_page() {
     let world = World::new();
     for client in native_clients(&world).await {
         let mut browser = world.browser_of("alice");
-        for changes in [&[][..], &[("prompt", "none")], &[("approval_prompt", "auto")], &[("scope", "projects:read")]] {
+        for changes in
+            [&[][..], &[("prompt", "select_account")], &[("approval_prompt", "auto")], &[("scope", "projects:read")]]
+        {
             let page = browser.prompt(&client.authorize_with(changes)).await;
             let answer = browser.decide(&page, "allow").await;
             assert!(answer.redirect_parameter("code").is_some(), "{client:?}: {}", answer.body());
             let token = world.exchange(&client, &answer.redirect_parameter("code").unwrap(), &[]).await;
             assert_eq!(token.status(), StatusCode::OK, "{}", token.body());
         }
+    }
+}
+
+#[tokio::test]
+async fn attack_42_a_native_client_that_wants_no_page_gets_no_code_either() {
+    let world = World::new();
+    let mut given = 0;
+    for client in native_clients(&world).await {
+        let mut browser = world.browser_of("alice");
+        assert!(browser.allow(&client.authorize()).await.redirect_parameter("code").is_some());
+        let answer = browser.get(&client.authorize_with(&[("prompt", "none")])).await;
+        if client.id.starts_with("house-") {
+            answer.assert_told(&client, "consent_required");
+        } else {
+            answer.assert_page_says(400, "consent_required");
+        }
+        given += 1;
+        let grants = world.server.grants(&grantor::Subject::new("alice"), None, 100).await.unwrap();
+        assert_eq!(grants.len(), given, "one of each client, which alice gave: {client:?}");
     }
 }
 

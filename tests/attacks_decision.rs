@@ -15,7 +15,7 @@ use grantor::storage::testkit::{Call, Faulty, Lost, Yielding};
 use grantor::storage::{
     Decide, Decided, Durability, Inserted, IssueAccess, Issued, MemoryStorage, RedeemCode, Redeemed, RevokeAccess,
     RevokeGrant, Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode, StoredGrant,
-    StoredRefresh,
+    StoredRefresh, Updated,
 };
 use grantor::{OrderedId, Timestamp};
 use http::StatusCode;
@@ -211,6 +211,9 @@ impl Storage for Changing {
     }
     async fn insert_client(&self, client: Arc<StoredClient>) -> Result<Inserted, StorageError> {
         self.inner.insert_client(client).await
+    }
+    async fn update_client(&self, client: Arc<StoredClient>) -> Result<Updated, StorageError> {
+        self.inner.update_client(client).await
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
         self.inner.decide(op).await

@@ -13,10 +13,11 @@ use grantor::host::{ConsentView, DecidedView, ErrorView, Page};
 use grantor::protocol::authorize::{self, ValidRequest};
 use grantor::protocol::client::Client as StoredClient;
 use grantor::protocol::client_auth::Presented;
+use grantor::protocol::new_client::NewClientSeed;
 use grantor::protocol::params::Parameters;
 use grantor::protocol::policy::Policy;
 use grantor::protocol::prompt::{ApprovalSeed, ConsentPrompt, PromptId, ReturnedPrompt, Viewer};
-use grantor::protocol::registration::{self, Registered, RegistrationSeed};
+use grantor::protocol::registration::{self, Registered};
 use grantor::protocol::secret::{Bearer, BearerKind};
 use grantor::protocol::token::{self, CodeExchange, ExchangeSeed};
 use grantor::storage::{Decided, Redeemed, Storage};
@@ -122,7 +123,7 @@ fn policy() -> Policy {
 /// A client that registered itself: as it is kept, and as it knows itself.
 fn registered(policy: &Policy, shown: &mut Vec<String>) -> (Arc<StoredClient>, Client) {
     let metadata = registration::read(format!(r#"{{"redirect_uris":["{CALLBACK}"]}}"#).as_bytes()).unwrap();
-    let seed = RegistrationSeed::from_random(&[9; RegistrationSeed::LEN]);
+    let seed = NewClientSeed::from_random(&[9; NewClientSeed::LEN]);
     let registered = Registered::new(metadata, &seed, grantor::Timestamp::from_millis(1)).unwrap();
     shown.push(format!("{seed:?} {registered:?}"));
     let answer: serde_json::Value = serde_json::from_str(&registered.to_json(policy).unwrap()).unwrap();

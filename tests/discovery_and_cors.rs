@@ -15,13 +15,14 @@ const RESOURCE: &str = "/.well-known/oauth-protected-resource";
 const OPENID: &str = "/.well-known/openid-configuration";
 const PAGE: &str = "https://inspector.example";
 
-const CROSS_ORIGIN: [(&str, &str); 7] = [
+const CROSS_ORIGIN: [(&str, &str); 8] = [
     (SERVER, "GET, HEAD, OPTIONS"),
     (RESOURCE, "GET, HEAD, OPTIONS"),
     ("/.well-known/oauth-protected-resource/api", "GET, HEAD, OPTIONS"),
     (OPENID, "GET, HEAD, POST, OPTIONS"),
     ("/.well-known/oauth-authorization-server/else", "GET, HEAD, POST, OPTIONS"),
     ("/oauth/token", "POST, OPTIONS"),
+    ("/oauth/revoke", "POST, OPTIONS"),
     ("/oauth/register", "POST, OPTIONS"),
 ];
 const PAGES: [(&str, &str); 2] =
@@ -108,6 +109,12 @@ async fn each_answer_of_an_endpoint_without_cookies_is_readable_to_any_page_erro
     let granted = world.post("/oauth/token", &support::pairs(&client.token_request(&code, &[])), &origin).await;
     assert_eq!(granted.status(), StatusCode::OK);
     assert_readable(&granted);
+    let token = granted.json()["access_token"].as_str().unwrap().to_owned();
+    let form =
+        [("token", token.as_str()), ("client_id", &client.id), ("client_secret", client.secret.as_ref().unwrap())];
+    let revoked = world.post("/oauth/revoke", &form, &origin).await;
+    assert_eq!(revoked.status(), StatusCode::OK);
+    assert_readable(&revoked);
     let created = world.register(&json!({ "redirect_uris": [CALLBACK] })).await;
     assert_eq!(created.status(), StatusCode::CREATED);
     assert_readable(&created);
@@ -171,7 +178,7 @@ async fn a_head_request_gets_the_headers_of_a_get_and_no_body() {
         assert_eq!(head.header("content-type"), get.header("content-type"));
         assert_eq!(head.header("content-length").map(str::parse), Some(Ok(get.body().len())), "{path}");
     }
-    for path in ["/oauth/token", "/oauth/register", "/oauth/consent"] {
+    for path in ["/oauth/token", "/oauth/revoke", "/oauth/register", "/oauth/consent"] {
         let head = world.call(Method::HEAD, path, &[]).await;
         assert_eq!((head.status().as_u16(), head.body()), (405, ""));
     }
@@ -245,17 +252,25 @@ async fn the_metadata_has_what_clients_decide_by_and_no_more() {
     for (name, value) in [
         // Claude registers only where `none` is offered.
         ("token_endpoint_auth_methods_supported", json!(["none", "client_secret_basic", "client_secret_post"])),
+        ("revocation_endpoint", json!("https://app.example/oauth/revoke")),
+        ("revocation_endpoint_auth_methods_supported", json!(["none", "client_secret_basic", "client_secret_post"])),
         ("response_types_supported", json!(["code"])),
-        ("grant_types_supported", json!(["authorization_code"])),
+        ("response_modes_supported", json!(["query", "form_post"])),
+        ("grant_types_supported", json!(["authorization_code", "refresh_token"])),
         ("code_challenge_methods_supported", json!(["S256"])),
+        ("prompt_values_supported", json!(["none", "login", "consent"])),
         ("authorization_response_iss_parameter_supported", json!(true)),
+        ("protected_resources", json!([API, support::MCP])),
     ] {
         assert_eq!(server[name], value, "{name}");
     }
+    assert_eq!(server.as_object().unwrap().len(), 15, "and issuer, three endpoints, and scopes: {server}");
     let resource = world.get(&format!("{RESOURCE}/api")).await.json();
     assert_eq!(resource["bearer_methods_supported"], json!(["header"]));
-    for document in [&server, &resource] {
-        assert_eq!(document["scopes_supported"], json!(["projects:read", "projects:write"]), "no reserved scope");
+    let scopes =
+        [json!(["projects:read", "projects:write", "offline_access"]), json!(["projects:read", "projects:write"])];
+    for (document, scopes) in [&server, &resource].into_iter().zip(scopes) {
+        assert_eq!(document["scopes_supported"], scopes, "no reserved scope");
         assert!(
             document.as_object().unwrap().values().all(|value| !value.is_null() && value != "" && *value != json!([]))
         );

@@ -1,4 +1,4 @@
-//! Each known client with its own registration and its own requests, as far as codes go.
+//! Each known client with its own registration and its own requests, from the code to the refreshed token.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
@@ -6,7 +6,7 @@ mod support;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use support::{API, Client, MCP, World};
+use support::{API, Answer, Client, MCP, World};
 
 /// Registers a client and checks what every client expects of the answer (RFC 7591 §3.2.1).
 async fn registered(world: &World, metadata: Value) -> Client {
@@ -16,9 +16,12 @@ async fn registered(world: &World, metadata: Value) -> Client {
     assert_eq!(answer.header("content-type"), Some("application/json"));
     let json = answer.json();
     assert_eq!(json["redirect_uris"], metadata["redirect_uris"], "all of them, as they came");
-    assert_eq!(json["grant_types"], json!(["authorization_code"]));
+    let refreshes = metadata["grant_types"].as_array().is_some_and(|types| types.contains(&json!("refresh_token")));
+    let kept = if refreshes { json!(["authorization_code", "refresh_token"]) } else { json!(["authorization_code"]) };
+    assert_eq!(json["grant_types"], kept);
     assert_eq!(json["response_types"], json!(["code"]));
-    assert_eq!(json["scope"], "projects:read projects:write", "the effective set");
+    let offline = if refreshes { "offline_access " } else { "" };
+    assert_eq!(json["scope"], format!("{offline}projects:read projects:write"), "the effective set");
     for (name, value) in json.as_object().unwrap() {
         assert!(!value.is_null() && value != "" && *value != json!([]), "{name}: {value}");
     }
@@ -32,18 +35,42 @@ async fn registered(world: &World, metadata: Value) -> Client {
     }
 }
 
-/// The token that an authorization request with these changes leads to.
+/// The token that an authorization request with these changes leads to, after it was refreshed once.
 async fn token(world: &World, client: &Client, changes: &[(&str, &str)]) -> Value {
     let code = world.code_for(client, changes).await;
     let redirect_uri = changes.iter().find(|(name, _)| *name == "redirect_uri").map_or(&*client.redirect_uri, |c| c.1);
     let answer = world.exchange(client, &code, &[("redirect_uri", redirect_uri)]).await;
     assert_eq!(answer.status(), StatusCode::OK, "{}", answer.body());
+    let token = checked(&answer);
+    let resource = changes.iter().find(|(name, _)| *name == "resource").map_or("", |change| change.1);
+    let refreshed = refreshed(world, client, &token, &[("resource", resource)]).await;
+    assert_eq!(refreshed["scope"], token["scope"]);
+    let resource = if resource.is_empty() { API } else { resource };
+    for token in [&token, &refreshed] {
+        let scopes = scope(token).replace("offline_access ", "");
+        assert_eq!(world.guard(resource, &scopes, token["access_token"].as_str().unwrap()).await, 200);
+    }
+    refreshed
+}
+
+/// What a client that registered for refresh tokens expects of an answer with tokens.
+fn checked(answer: &Answer) -> Value {
+    assert_eq!(answer.status(), StatusCode::OK, "{}", answer.body());
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let token = answer.json();
     assert_eq!(token["token_type"], "Bearer");
     assert_eq!(token["expires_in"], 3600);
-    assert!(token["scope"].is_string());
+    assert!(token["scope"].is_string() && token["refresh_token"].is_string(), "{token}");
     token
+}
+
+/// The client's own refresh request, and its new token.
+async fn refreshed(world: &World, client: &Client, token: &Value, changes: &[(&str, &str)]) -> Value {
+    let presented = token["refresh_token"].as_str().unwrap();
+    let new = checked(&world.refresh(client, presented, changes).await);
+    assert_ne!(new["refresh_token"], token["refresh_token"]);
+    assert_ne!(new["access_token"], token["access_token"]);
+    new
 }
 
 fn scope(token: &Value) -> &str {
@@ -134,8 +161,13 @@ async fn codex_connects_and_finds_the_issuer_in_the_answer() {
     assert_eq!(answer.redirect_parameter("iss").as_deref(), metadata["issuer"].as_str());
     assert_eq!(metadata["authorization_response_iss_parameter_supported"], true);
     let code = answer.redirect_parameter("code").unwrap();
-    let token = world.exchange(&client, &code, &[("resource", MCP)]).await.json();
-    assert_eq!(scope(&token), "projects:read projects:write");
+    let token = checked(&world.exchange(&client, &code, &[("resource", MCP)]).await);
+    assert_eq!(scope(&token), "offline_access projects:read projects:write");
+    // It sends all granted scopes and `offline_access`, and no resource.
+    let asked = [("scope", "projects:read projects:write offline_access")];
+    let token = refreshed(&world, &client, &token, &asked).await;
+    assert_eq!(scope(&token), "offline_access projects:read projects:write");
+    assert!(opens(&world, MCP, &token).await);
 }
 
 #[tokio::test]
@@ -188,7 +220,9 @@ async fn clients_that_register_an_empty_scope_connect() {
         for request in [format!("{none}&scope="), none] {
             let answer = world.browser_of("alice").allow(&request).await;
             let code = answer.redirect_parameter("code").unwrap();
-            assert_eq!(scope(&world.exchange(&client, &code, &[]).await.json()), "projects:read", "the default");
+            let token = checked(&world.exchange(&client, &code, &[]).await);
+            assert_eq!(scope(&token), "projects:read", "the default");
+            assert_eq!(scope(&refreshed(&world, &client, &token, &[]).await), "projects:read");
         }
     }
 }
@@ -253,15 +287,14 @@ async fn the_ceiling_of_a_client_is_the_operators_and_not_what_it_registered() {
     for (asked, got) in [
         ("projects:write", "projects:write"),
         ("projects:read projects:write admin", "projects:read projects:write"),
-        ("offline_access  projects:read unknown:x https://else.example/scope", "projects:read"),
+        ("offline_access  projects:read unknown:x https://else.example/scope", "offline_access projects:read"),
         ("projects:read projects:read", "projects:read"),
         ("", "projects:read"),
+        ("offline_access", "offline_access projects:read"),
     ] {
         assert_eq!(scope(&token(&world, &client, &[("scope", asked)]).await), got, "{asked}");
     }
-    for nothing in
-        ["admin", "offline_access", "openid email profile", "projects", "PROJECTS:READ", "projects:read,projects:write"]
-    {
+    for nothing in ["admin", "openid email profile", "projects", "PROJECTS:READ", "projects:read,projects:write"] {
         let answer = world.browser_of("alice").get(&client.authorize_with(&[("scope", nothing)])).await;
         answer.assert_page(400);
         assert!(answer.body().contains("invalid_scope"), "{nothing} {}", answer.body());

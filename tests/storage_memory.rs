@@ -42,3 +42,23 @@ async fn attack_13_an_exchange_is_not_repeated_after_its_answer_was_lost() {
     assert_eq!(store.redeem_code(second).await.unwrap(), Redeemed::Replayed);
     assert!(store.access_token(first.access.id).await.unwrap().unwrap().revoked);
 }
+
+#[tokio::test]
+async fn a_sealed_answer_is_forgotten_when_its_window_ends() {
+    let store = MemoryStorage::new();
+    let client = records::client("client");
+    let _ = store.insert_client(client.clone().into()).await.unwrap();
+    let approval = records::approval(&records::subject("user"), &client.id, NOW);
+    let _ = store.decide(records::approve(records::prompt(NOW), &client, &approval, NOW)).await.unwrap();
+    let redeem = records::redeem_with_refresh(&approval, NOW);
+    let refresh = redeem.refresh.clone().unwrap();
+    let _ = store.redeem_code(redeem).await.unwrap();
+    let rotate = records::rotate(refresh.id, &approval.grant, NOW);
+    let end = rotate.grace_until;
+    let _ = store.rotate_refresh(rotate).await.unwrap();
+    let answer = async || store.refresh_token(refresh.id).await.unwrap().unwrap().rotation.unwrap().answer;
+    let _ = store.purge(grantor::Timestamp::from_millis(end.as_millis() - 1), 100).await.unwrap();
+    assert!(answer().await.is_some(), "before its end");
+    let _ = store.purge(end, 100).await.unwrap();
+    assert!(answer().await.is_none(), "nothing is left of it");
+}

@@ -121,4 +121,27 @@ finds! {
     a_purge_that_takes_live_refresh_tokens: PurgesEarly in
         purging_removes_refresh_tokens_that_have_ended, attack_17_a_rotated_token_is_remembered_until_its_end;
     a_purge_that_leaves_refresh_tokens: NeverPurges in purging_removes_refresh_tokens_that_have_ended;
+    consent_that_is_not_remembered: ForgetsConsent in
+        consent_is_remembered_and_added_to_what_was_there, only_an_approval_that_counts_is_remembered;
+    consent_that_replaces_what_was_there: ReplacesConsent in consent_is_remembered_and_added_to_what_was_there;
+    a_denial_that_counts_as_consent: RemembersDenials in only_an_approval_that_counts_is_remembered;
+    a_refused_approval_that_counts_as_consent: RemembersRefusals in
+        only_an_approval_that_counts_is_remembered, attack_42_a_silent_approval_needs_consent_that_covers_it;
+    an_approval_without_question_or_consent: NeedsNoConsent in
+        attack_42_a_silent_approval_needs_consent_that_covers_it, a_revocation_forgets_what_was_agreed_to,
+        attack_22_a_silent_approval_beside_a_revocation_needs_its_consent;
+    consent_that_covers_other_scopes: TakesAnyScopes in attack_42_a_silent_approval_needs_consent_that_covers_it;
+    consent_that_covers_another_redirect: TakesAnyRedirect in attack_42_a_silent_approval_needs_consent_that_covers_it;
+    consent_that_covers_other_resources: TakesAnyResources in attack_42_a_silent_approval_needs_consent_that_covers_it;
+    missing_consent_that_decides_the_prompt: RecordsRefusals in
+        attack_42_a_silent_approval_needs_consent_that_covers_it;
+    consent_that_a_revocation_keeps: KeepsConsent in
+        a_revocation_forgets_what_was_agreed_to, attack_22_a_silent_approval_beside_a_revocation_needs_its_consent;
+    a_revocation_that_forgets_all_of_a_user: ForgetsAllConsent in a_revocation_forgets_what_was_agreed_to;
+    a_check_before_a_silent_approval: ChecksBeforeActing in
+        attack_22_a_silent_approval_beside_a_revocation_needs_its_consent;
+    a_revocation_that_any_user_makes: IgnoresSubjects in a_revocation_forgets_what_was_agreed_to;
+    a_page_of_clients_without_bounds: IgnoresLimits in pages_show_every_client_once;
+    a_page_of_clients_that_repeats_one: PagesInclusively in pages_show_every_client_once;
+    clients_in_another_order: ListsOldestFirst in pages_show_every_client_once;
 }

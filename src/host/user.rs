@@ -49,7 +49,9 @@ pub struct SignIn {
     pub return_to: ReturnTo,
     /// Whom the client expects to log in, if it said so (OpenID Connect Core §3.1.2.1). A mere hint.
     pub login_hint: Option<String>,
-    /// Whether the person has to log in even though they may be signed in.
+    /// Whether the person has to log in even though they may be signed in: a login page that sends people
+    /// on who are signed in must not do so then. The login counts if the host vouches for its time
+    /// afterwards ([`User::authenticated_at`]).
     pub fresh: bool,
 }
 

@@ -11,6 +11,11 @@ pub mod consent {
     #![doc = include_str!("consent.md")]
 }
 
+/// What holds if you say nothing.
+pub mod defaults {
+    #![doc = include_str!("defaults.md")]
+}
+
 #[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../../README.md")]
 mod readme {}

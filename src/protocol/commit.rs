@@ -66,6 +66,16 @@ pub enum Inserted {
     Taken,
 }
 
+/// What came of changing a client.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Updated {
+    /// It is as it was given, with a revision that no decision has seen yet.
+    Now,
+    /// There is no client of that id.
+    Unknown,
+}
+
 /// A user's decision about a prompt.
 #[derive(Debug, Clone)]
 pub struct Decide {

@@ -14,7 +14,7 @@ use super::scope::ScopeSet;
 use super::time::Timestamp;
 
 /// What the client wishes of the login and the consent page (OpenID Connect Core §3.1.2.1).
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Wishes {
     /// `prompt=none`: no page may be shown.
     pub no_page: bool,

@@ -11,6 +11,7 @@ pub mod grant;
 pub mod interaction;
 pub mod issuer;
 pub mod metadata;
+pub mod new_client;
 pub mod params;
 pub mod pkce;
 pub mod policy;

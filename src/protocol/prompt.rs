@@ -98,6 +98,7 @@ struct Sealed<'a> {
     scopes: ScopeSet,
     resources: Vec<ResourceUri>,
     challenge: CodeChallenge,
+    wishes: Cow<'a, Wishes>,
 }
 
 /// A prompt that came back in a form: authentic, but not yet found to be this viewer's.
@@ -137,7 +138,7 @@ impl ReturnedPrompt {
             scopes: sealed.scopes.clone(),
             resources: sealed.resources.clone(),
             challenge: sealed.challenge,
-            wishes: Wishes::default(),
+            wishes: sealed.wishes.as_ref().clone(),
         })
     }
 
@@ -221,6 +222,7 @@ impl ConsentPrompt {
             scopes: self.request.scopes.clone(),
             resources: self.request.resources.clone(),
             challenge: self.request.challenge,
+            wishes: Cow::Borrowed(&self.request.wishes),
         };
         keys.seal(Purpose::Prompt, salt, serde_json::to_vec(&sealed).ok()?)
     }

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::client::{
     AuthMethod, Client, ClientAuthentication, ClientId, ClientMetadata, ClientOrigin, ConsentPolicy, GrantType,
 };
 use super::error::RegistrationReason;
+use super::new_client::NewClientSeed;
 use super::policy::Policy;
 use super::redirect::RedirectUri;
 use super::secret::{BearerText, SecretHash};
@@ -106,7 +105,7 @@ const fn is_invisible(char: char) -> bool {
 }
 
 /// A link that a page may show: `https`, and nothing that a browser would run. Others are dropped.
-fn is_web_page(text: &str) -> bool {
+pub(super) fn is_web_page(text: &str) -> bool {
     text.len() <= MAX_URL_BYTES
         && text.bytes().all(|byte| byte.is_ascii_graphic())
         && url::Url::parse(text).is_ok_and(|url| url.scheme() == "https" && url.has_host() && url.username().is_empty())
@@ -141,34 +140,6 @@ fn grant_types(sent: Option<Vec<String>>) -> Result<Vec<GrantType>, Registration
     }
 }
 
-/// Fresh randomness for a registration.
-pub struct RegistrationSeed {
-    /// For the client id.
-    id: [u8; 10],
-    /// For the secret of a confidential client.
-    secret: [u8; 32],
-}
-
-impl RegistrationSeed {
-    /// Randomness that a seed takes, in bytes.
-    pub const LEN: usize = 42;
-
-    /// Takes fresh random bytes.
-    #[must_use]
-    pub fn from_random(bytes: &[u8; Self::LEN]) -> Self {
-        let (mut id, mut secret) = ([0; 10], [0; 32]);
-        id.copy_from_slice(&bytes[..10]);
-        secret.copy_from_slice(&bytes[10..]);
-        Self { id, secret }
-    }
-}
-
-impl std::fmt::Debug for RegistrationSeed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RegistrationSeed(..)")
-    }
-}
-
 /// A client that registered itself, with its secret, which is shown once.
 #[derive(Debug)]
 pub struct Registered {
@@ -181,11 +152,9 @@ impl Registered {
     ///
     /// # Errors
     /// Never with ids as they are made here; the type of an id says so by a `Result`.
-    pub fn new(metadata: ClientMetadata, seed: &RegistrationSeed, now: Timestamp) -> Result<Self, RegistrationReason> {
-        let mut id = now.as_millis().to_be_bytes()[2..].to_vec();
-        id.extend_from_slice(&seed.id);
-        let id = ClientId::parse(&URL_SAFE_NO_PAD.encode(id)).map_err(|_| RegistrationReason::ServerError)?;
-        let secret = (metadata.auth_method != AuthMethod::None).then(|| BearerText::client_secret(&seed.secret));
+    pub fn new(metadata: ClientMetadata, seed: &NewClientSeed, now: Timestamp) -> Result<Self, RegistrationReason> {
+        let id = ClientId::parse(&seed.client_id(now)).map_err(|_| RegistrationReason::ServerError)?;
+        let secret = (metadata.auth_method != AuthMethod::None).then(|| seed.client_secret());
         let authentication = secret.as_ref().map_or(ClientAuthentication::None, |secret| {
             ClientAuthentication::Secret(SecretHash::of_text(secret.expose()))
         });
@@ -266,7 +235,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(metadata.grant_types, [GrantType::AuthorizationCode]);
-        let seed = RegistrationSeed::from_random(&[1; RegistrationSeed::LEN]);
+        let seed = NewClientSeed::from_random(&[1; NewClientSeed::LEN]);
         let registered = Registered::new(metadata, &seed, Timestamp::from_millis(1)).unwrap();
         let client = registered.client();
         assert_eq!((client.origin, client.revision), (ClientOrigin::Dynamic, 0));

@@ -1,17 +1,21 @@
 //! How a server is put together, and what is refused before it runs.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::clients::FixedClient;
 use super::{Documents, Inner, Paths, Server};
 use crate::host::{AnyConsentUi, AnyHost, AppView, Clock, ConsentUi, Entropy, Host, SystemClock, SystemEntropy};
 use crate::protocol::issuer::{InvalidIssuer, Issuer};
 use crate::protocol::metadata::{self, EndpointUrls};
+use crate::protocol::new_client::{InvalidClient, NewClient};
 use crate::protocol::policy::{Lifetimes, Policy};
 use crate::protocol::resource::{InvalidResource, Resource as KnownResource, ResourceRegistry, ResourceUri};
 use crate::protocol::scope::{OFFLINE_ACCESS, ScopeCatalogue, ScopeEntry, ScopeSet};
 use crate::protocol::seal::Keys;
+use crate::protocol::time::Timestamp;
 use crate::storage::{AnyStorage, Durability, Storage};
 
 /// Who may register clients.
@@ -34,7 +38,7 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// The resource at that URL.
+    /// The resource at that URL, or at that path on the issuer's origin.
     #[must_use]
     pub fn new(url: &str) -> Self {
         Self { url: url.to_owned(), name: None, scopes: None }
@@ -104,6 +108,9 @@ pub enum InvalidConfiguration {
     /// There is no resource.
     #[error("there is no resource: add the URL of your API with `resource`")]
     NoResource,
+    /// A client is not one.
+    #[error(transparent)]
+    Client(#[from] InvalidClient),
     /// There is no store.
     #[error("there is no store: add one with `storage`")]
     NoStorage,
@@ -141,6 +148,7 @@ pub struct Builder {
     default_resource: Option<String>,
     lifetimes: Lifetimes,
     registration: Registration,
+    clients: Vec<NewClient>,
     storage: Option<AnyStorage>,
     host: Option<AnyHost>,
     ui: Option<AnyConsentUi>,
@@ -161,6 +169,7 @@ impl Builder {
             default_resource: None,
             lifetimes: Lifetimes::default(),
             registration: Registration::default(),
+            clients: Vec::new(),
             storage: None,
             host: None,
             ui: None,
@@ -216,7 +225,8 @@ impl Builder {
         self
     }
 
-    /// Adds a resource: its URL, or a [`Resource`] with name and scopes. The first is the default.
+    /// Adds a resource: its URL, its path on the issuer's origin, or a [`Resource`] with name and scopes. The
+    /// first is the default. With several, give each a name: the consent page shows it.
     pub fn resource(mut self, resource: impl Into<Resource>) -> Self {
         self.resources.push(resource.into());
         self
@@ -231,6 +241,13 @@ impl Builder {
     /// Who may register clients; nobody otherwise.
     pub const fn registration(mut self, registration: Registration) -> Self {
         self.registration = registration;
+        self
+    }
+
+    /// Adds a client of the app's own people. It needs an id, and a secret of its own if it is
+    /// confidential; what the store has of it is brought up to date when it is first used.
+    pub fn client(mut self, client: NewClient) -> Self {
+        self.clients.push(client);
         self
     }
 
@@ -292,7 +309,8 @@ impl Builder {
         }
         let scopes = catalogue(self.scopes)?;
         let default_scopes = known_scopes(&self.default_scopes, &scopes)?;
-        let resources = registry(self.resources, self.default_resource.as_deref(), &scopes)?;
+        let resources = registry(self.resources, self.default_resource.as_deref(), &scopes, &issuer)?;
+        let fixed_clients = fixed(self.clients, &scopes, self.clock.now())?;
         let policy = Policy { issuer, scopes, default_scopes, resources, lifetimes: self.lifetimes };
         let paths = Paths::new(&policy.issuer, self.base_path)?;
         let documents = Documents::new(&policy, &paths, self.registration)?;
@@ -302,6 +320,7 @@ impl Builder {
             documents,
             app,
             registration: self.registration,
+            fixed_clients,
             storage,
             host: self.host.ok_or(InvalidConfiguration::NoHost)?,
             ui: self.ui.or_else(default_ui).ok_or(InvalidConfiguration::NoConsentUi)?,
@@ -329,6 +348,15 @@ const fn default_ui() -> Option<AnyConsentUi> {
     None
 }
 
+fn fixed(
+    clients: Vec<NewClient>,
+    catalogue: &ScopeCatalogue,
+    now: Timestamp,
+) -> Result<Vec<FixedClient>, InvalidConfiguration> {
+    let clients = clients.into_iter().map(|client| client.fixed(catalogue, now).map(FixedClient::new));
+    Ok(clients.collect::<Result<_, _>>()?)
+}
+
 fn catalogue(entries: Vec<ScopeEntry>) -> Result<ScopeCatalogue, InvalidConfiguration> {
     if entries.is_empty() {
         return Err(InvalidConfiguration::NoScope);
@@ -353,13 +381,21 @@ fn known_scopes(text: &str, catalogue: &ScopeCatalogue) -> Result<ScopeSet, Inva
     unknown.map_or(Ok(scopes), |scope| Err(InvalidConfiguration::UnknownScope(scope)))
 }
 
+/// A path is meant on the issuer's own origin.
+pub(super) fn at_origin<'a>(issuer: &Issuer, url: &'a str) -> Cow<'a, str> {
+    if url.starts_with('/') { format!("{}{url}", issuer.origin()).into() } else { url.into() }
+}
+
 fn registry(
     resources: Vec<Resource>,
     default: Option<&str>,
     catalogue: &ScopeCatalogue,
+    issuer: &Issuer,
 ) -> Result<ResourceRegistry, InvalidConfiguration> {
-    let parse =
-        |url: &str| ResourceUri::parse(url).map_err(|error| InvalidConfiguration::Resource(url.to_owned(), error));
+    let parse = |url: &str| {
+        ResourceUri::parse(&at_origin(issuer, url))
+            .map_err(|error| InvalidConfiguration::Resource(url.to_owned(), error))
+    };
     let mut registry = ResourceRegistry::default();
     for Resource { url, name, scopes } in resources {
         let uri = parse(&url)?;

@@ -1,11 +1,13 @@
 //! What people have given, and how they take it back.
 
 use super::Server;
+use crate::protocol::client::ClientId;
 use crate::protocol::grant::Subject;
+use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::{ScopeEntry, ScopeSet};
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
-use crate::storage::{Owner, RevokeGrant, Revoked, Storage as _, StorageError};
+use crate::storage::{Owner, RevokeGrant, Revoked, Storage as _, StorageError, StoredGrant};
 
 /// An app that a user has connected: one grant.
 #[derive(Debug, Clone)]
@@ -13,14 +15,20 @@ use crate::storage::{Owner, RevokeGrant, Revoked, Storage as _, StorageError};
 pub struct ConnectedApp {
     /// The grant's id, for [`Server::revoke_grant`]. It shows as text and is read back from it.
     pub id: OrderedId,
+    /// The app's client id: several installations of one app share it.
+    pub client: ClientId,
     /// What the app is called; its id if it has no name or is gone.
     pub client_name: String,
     /// What it may do, on the wire.
     pub scopes: ScopeSet,
     /// What it may do, in words.
     pub scope_entries: Vec<ScopeEntry>,
+    /// What the access is for: URLs.
+    pub resources: Vec<ResourceUri>,
     /// When the user agreed.
     pub created_at: Timestamp,
+    /// When the access ends unless it is refreshed.
+    pub expires_at: Timestamp,
 }
 
 impl Server {
@@ -37,14 +45,17 @@ impl Server {
     ) -> Result<Vec<ConnectedApp>, StorageError> {
         let stored = self.0.storage.grants(subject, before, limit, self.now()).await?;
         let mut apps = Vec::with_capacity(stored.len());
-        for grant in stored.into_iter().map(|stored| stored.grant) {
+        for StoredGrant { grant, expires_at } in stored {
             let client = self.0.storage.client(&grant.client).await?;
             apps.push(ConnectedApp {
                 id: grant.id,
+                client: grant.client.clone(),
                 client_name: client.map_or_else(|| grant.client.to_string(), |client| client.display_name().to_owned()),
                 scopes: grant.scopes.clone(),
                 scope_entries: self.0.policy.scopes.describe(&grant.scopes).cloned().collect(),
+                resources: grant.resources.clone(),
                 created_at: grant.created_at,
+                expires_at,
             });
         }
         Ok(apps)

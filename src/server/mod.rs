@@ -3,6 +3,7 @@
 
 mod authorize;
 mod builder;
+mod clients;
 mod decide;
 mod grants;
 mod register;
@@ -17,12 +18,12 @@ use bytes::Bytes;
 
 pub(crate) use authorize::Authorization;
 pub use builder::{Builder, InvalidConfiguration, Registration, Resource};
+pub use clients::{ClientSummary, CreateClientError, CreatedClient};
 pub(crate) use decide::Decision;
 pub use grants::ConnectedApp;
 
 use crate::guard::ResourceGuard;
 use crate::host::{AnyConsentUi, AnyHost, AppView, Clock, Entropy, EntropyError, HostError, WayBack};
-use crate::protocol::client::{Client, ClientId};
 use crate::protocol::error::PageReason;
 use crate::protocol::policy::Policy;
 use crate::protocol::resource::ResourceUri;
@@ -40,6 +41,7 @@ struct Inner {
     documents: Documents,
     app: AppView,
     registration: Registration,
+    fixed_clients: Vec<clients::FixedClient>,
     storage: AnyStorage,
     host: AnyHost,
     ui: AnyConsentUi,
@@ -95,13 +97,14 @@ impl Server {
         Builder::new(issuer)
     }
 
-    /// The guard of a registered resource.
+    /// The guard of a registered resource, by its URL or its path on the issuer's origin.
     ///
     /// # Errors
     /// If there is no such resource.
     pub fn resource(&self, url: &str) -> Result<ResourceGuard, UnknownResource> {
         let policy = &self.0.policy;
-        let known = ResourceUri::parse(url).ok().and_then(|uri| policy.resources.get(&uri));
+        let absolute = builder::at_origin(&policy.issuer, url);
+        let known = ResourceUri::parse(&absolute).ok().and_then(|uri| policy.resources.get(&uri));
         let uri = known.ok_or_else(|| UnknownResource(url.to_owned()))?.uri.clone();
         let scopes = policy.scopes_of(&uri);
         // Whoever has no token yet may be a client that registered itself: it is not told of reserved scopes.
@@ -133,10 +136,6 @@ impl Server {
 
     pub(crate) fn registration(&self) -> Registration {
         self.0.registration
-    }
-
-    async fn client_by_id(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
-        self.0.storage.client(id).await
     }
 
     fn now(&self) -> Timestamp {

@@ -2,7 +2,8 @@
 
 use super::{MINT_TRIES, Server};
 use crate::protocol::error::RegistrationReason;
-use crate::protocol::registration::{self, Registered, RegistrationSeed};
+use crate::protocol::new_client::NewClientSeed;
+use crate::protocol::registration::{self, Registered};
 use crate::storage::{Inserted, Storage as _};
 
 impl Server {
@@ -19,7 +20,7 @@ impl Server {
     async fn register_client(&self, body: &[u8]) -> Result<Registered, RegistrationReason> {
         let metadata = registration::read(body)?;
         for _ in 0..MINT_TRIES {
-            let seed = RegistrationSeed::from_random(&self.random()?);
+            let seed = NewClientSeed::from_random(&self.random()?);
             let registered = Registered::new(metadata.clone(), &seed, self.now())?;
             match self.0.storage.insert_client(registered.client().clone()).await? {
                 Inserted::New => return Ok(registered),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{
     Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
     Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
+    Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
@@ -33,6 +34,7 @@ trait DynStorage: Send + Sync + 'static {
         now: Timestamp,
     ) -> Boxed<'a, Vec<StoredGrant>>;
     fn insert_client_dyn(&self, client: Arc<Client>) -> Boxed<'_, Inserted>;
+    fn update_client_dyn(&self, client: Arc<Client>) -> Boxed<'_, Updated>;
     fn decide_dyn(&self, op: Decide) -> Boxed<'_, Decided>;
     fn redeem_code_dyn(&self, op: RedeemCode) -> Boxed<'_, Redeemed>;
     fn rotate_refresh_dyn(&self, op: RotateRefresh) -> Boxed<'_, Rotated>;
@@ -72,6 +74,9 @@ impl<S: Storage> DynStorage for S {
     }
     fn insert_client_dyn(&self, client: Arc<Client>) -> Boxed<'_, Inserted> {
         Box::pin(self.insert_client(client))
+    }
+    fn update_client_dyn(&self, client: Arc<Client>) -> Boxed<'_, Updated> {
+        Box::pin(self.update_client(client))
     }
     fn decide_dyn(&self, op: Decide) -> Boxed<'_, Decided> {
         Box::pin(self.decide(op))
@@ -148,6 +153,9 @@ impl Storage for AnyStorage {
     }
     async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
         self.0.insert_client_dyn(client).await
+    }
+    async fn update_client(&self, client: Arc<Client>) -> Result<Updated, StorageError> {
+        self.0.update_client_dyn(client).await
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
         self.0.decide_dyn(op).await

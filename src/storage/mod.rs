@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 pub use crate::protocol::commit::{
     Approval, Decide, Decided, Inserted, IssueAccess, Issued, Owner, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
-    Revoked, RotateRefresh, Rotated, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
+    Revoked, RotateRefresh, Rotated, StoredAccess, StoredCode, StoredGrant, StoredRefresh, Updated,
 };
 pub use erased::AnyStorage;
 pub use error::{StorageError, StorageErrorKind};
@@ -129,6 +129,20 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// If the store cannot answer.
     fn insert_client(&self, client: Arc<Client>) -> impl Future<Output = Result<Inserted, StorageError>> + Send;
+
+    /// Replaces a client by another state of it, and raises the stored revision by one: the revision of
+    /// what is given does not count.
+    ///
+    /// *Invariant*: a decision about the earlier state, made or on its way, does not count for the new one.
+    /// *If it is broken*: consent to one redirect URI is used for another. *Safe failure*: an error.
+    ///
+    /// ```sql
+    /// UPDATE client SET …, revision = revision + 1 WHERE id = $1
+    /// ```
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn update_client(&self, client: Arc<Client>) -> impl Future<Output = Result<Updated, StorageError>> + Send;
 
     /// Records what a user decided about one prompt, and for an approval adds the grant and its code.
     ///
@@ -250,6 +264,8 @@ pub trait Storage: Send + Sync + 'static {
 
     /// Removes at most about `limit` rows that mean nothing any more: marks of prompts, codes, tokens
     /// and grants past their end. Answers how many went; fewer than `limit` says that nothing is left.
+    ///
+    /// The sealed answers of refresh tokens whose time is over go as well; they do not count.
     ///
     /// *Invariant*: only what has ended by `now` goes, in steps so small that nobody waits for them.
     ///

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
     Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
+    Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
@@ -46,6 +47,9 @@ impl<S: Storage> Storage for Arc<S> {
     }
     async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
         S::insert_client(self, client).await
+    }
+    async fn update_client(&self, client: Arc<Client>) -> Result<Updated, StorageError> {
+        S::update_client(self, client).await
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
         S::decide(self, op).await

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "part of a test")]
 
+mod consents;
 mod refresh;
 
 use std::collections::HashMap;
@@ -17,7 +18,7 @@ use grantor::storage::testkit::records::{self, NOW};
 use grantor::storage::{
     Decide, Decided, Durability, Inserted, IssueAccess, Issued, MemoryStorage, RedeemCode, Redeemed, RevokeAccess,
     RevokeGrant, Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode, StoredGrant,
-    StoredRefresh,
+    StoredRefresh, Updated,
 };
 
 /// What is wrong with a store.
@@ -75,6 +76,16 @@ pub(crate) enum Flaw {
     IgnoresClients,
     TakesClientsForUsers,
     RotatesInTwoSteps,
+    ForgetsConsent,
+    ReplacesConsent,
+    RemembersDenials,
+    RemembersRefusals,
+    NeedsNoConsent,
+    TakesAnyScopes,
+    TakesAnyRedirect,
+    TakesAnyResources,
+    KeepsConsent,
+    ForgetsAllConsent,
 }
 
 const BEGINNING: Timestamp = Timestamp::from_millis(0);
@@ -92,6 +103,7 @@ pub(crate) struct Broken {
     /// Tokens that were added to a grant that was revoked meanwhile.
     revived: Mutex<HashMap<OrderedId, StoredAccess>>,
     newest: Mutex<OrderedId>,
+    notes: Mutex<consents::Notes>,
     one_at_a_time: tokio::sync::Mutex<()>,
 }
 
@@ -105,6 +117,7 @@ impl Broken {
             rotations: Mutex::default(),
             revived: Mutex::default(),
             newest: Mutex::new(OrderedId::first_at(BEGINNING)),
+            notes: Mutex::default(),
             one_at_a_time: tokio::sync::Mutex::default(),
         }
     }
@@ -230,8 +243,9 @@ impl Storage for Broken {
     }
 
     async fn clients(&self, after: Option<&ClientId>, limit: u32) -> Result<Vec<Arc<Client>>, StorageError> {
-        self.inner.clients(after, limit).await
+        self.list_clients(after, limit).await
     }
+
     async fn code(&self, id: OrderedId) -> Result<Option<StoredCode>, StorageError> {
         let mut stored = self.inner.code(id).await?;
         if let Some(stored) = stored.as_mut().filter(|_| self.has(Flaw::ForgetsRevocations)) {
@@ -277,15 +291,20 @@ impl Storage for Broken {
     }
 
     async fn consents(&self, subject: &Subject, client: &ClientId) -> Result<Vec<Consent>, StorageError> {
-        self.inner.consents(subject, client).await
+        self.read_consents(subject, client).await
     }
+
     async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
         let outcome = self.inner.insert_client(client).await?;
         Ok(if self.has(Flaw::ReplacesClients) { Inserted::New } else { outcome })
     }
 
+    async fn update_client(&self, client: Arc<Client>) -> Result<Updated, StorageError> {
+        self.inner.update_client(client).await
+    }
     async fn decide(&self, mut op: Decide) -> Result<Decided, StorageError> {
         self.prepare_decision(&mut op).await?;
+        self.prepare_consent(&mut op).await?;
         if self.has(Flaw::IgnoresDenials) && op.approval.is_none() {
             return Ok(Decided::First);
         }
@@ -295,7 +314,7 @@ impl Storage for Broken {
             (Flaw::SwapsDecisions, Decided::AlreadyDecided { approved }) => {
                 return Ok(Decided::AlreadyDecided { approved: !approved });
             }
-            (Flaw::RecordsRefusals, Decided::ClientChanged | Decided::Collision) => {
+            (Flaw::RecordsRefusals, Decided::ClientChanged | Decided::Collision | Decided::ConsentGone) => {
                 let _ = self.inner.decide(records::deny(prompt, &records::client("client"), NOW)).await?;
             }
             _ => {}
@@ -335,7 +354,7 @@ impl Storage for Broken {
             return Ok(Revoked::Now);
         }
         op.owner = self.owner_of(&op);
-        self.inner.revoke_grant(op).await
+        self.revoke_and_forget(op).await
     }
 
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {

@@ -12,6 +12,7 @@ use self::tables::Tables;
 use super::{
     Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
     Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
+    Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
@@ -75,6 +76,9 @@ impl Storage for MemoryStorage {
     }
     async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
         Ok(self.0.insert_client(client))
+    }
+    async fn update_client(&self, client: Arc<Client>) -> Result<Updated, StorageError> {
+        Ok(self.0.update_client(&client))
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
         Ok(self.0.decide(op))

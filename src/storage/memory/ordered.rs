@@ -15,6 +15,9 @@ pub(super) trait Row {
     /// When the row ends. [`Rows::note_end`] has to be told if it comes to be earlier.
     fn end(&self) -> Timestamp;
 
+    /// Lets go of what the row need not keep any more. Its end may come to be later by this, not earlier.
+    fn tidy(&mut self, _now: Timestamp) {}
+
     /// Whether the row has ended. After `true` it is removed, and must not come to life again.
     fn retire(&self, now: Timestamp) -> bool {
         self.end() <= now
@@ -149,7 +152,8 @@ impl<R: Row> Rows<R> {
                 at += 1;
                 continue;
             }
-            chunk.rows.retain(|row| {
+            chunk.rows.retain_mut(|row| {
+                row.tidy(now);
                 let goes = left > 0 && row.retire(now);
                 if goes {
                     left -= 1;

@@ -227,13 +227,30 @@ impl RefreshRow {
     }
 }
 
+impl RefreshRow {
+    /// When the answer of its first use is over, as long as it is kept.
+    fn answer_ends(&self) -> Option<Timestamp> {
+        self.rotation.as_ref().filter(|rotation| rotation.answer.is_some()).map(|rotation| rotation.grace_until)
+    }
+}
+
 impl Row for RefreshRow {
     type Key = OrderedId;
     fn key(&self) -> OrderedId {
         self.token.id
     }
     fn end(&self) -> Timestamp {
-        self.token.expires_at
+        self.answer_ends().map_or(self.token.expires_at, |end| end.min(self.token.expires_at))
+    }
+    fn tidy(&mut self, now: Timestamp) {
+        if self.answer_ends().is_some_and(|end| end <= now)
+            && let Some(rotation) = &mut self.rotation
+        {
+            rotation.answer = None;
+        }
+    }
+    fn retire(&self, now: Timestamp) -> bool {
+        self.token.expires_at <= now
     }
 }
 

@@ -23,7 +23,7 @@ use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
     Approval, Decide, Decided, Inserted, IssueAccess, Issued, Owner, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
-    Revoked, RotateRefresh, Rotated, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
+    Revoked, RotateRefresh, Rotated, StoredAccess, StoredCode, StoredGrant, StoredRefresh, Updated,
 };
 
 /// How long after their end rows are left to `purge`. A code that comes again soon after its end still
@@ -114,6 +114,16 @@ impl Tables {
                 free.insert(client);
                 Inserted::New
             }
+        }
+    }
+
+    pub(super) fn update_client(&self, client: &Client) -> Updated {
+        match self.clients.write(self.hasher.hash_one(&client.id)).get_mut(&client.id) {
+            Some(stored) => {
+                *stored = Arc::new(Client { revision: stored.revision.wrapping_add(1), ..client.clone() });
+                Updated::Now
+            }
+            None => Updated::Unknown,
         }
     }
 
@@ -279,9 +289,12 @@ impl Tables {
         if !self.add_tokens(&cell, op.access, Some(op.successor), Some(presented)) {
             return Rotated::Collision;
         }
-        if let Some(row) = self.refreshes.write(presented.to_bits()).get_mut(presented) {
+        let mut refreshes = self.refreshes.write(presented.to_bits());
+        if let Some(row) = refreshes.get_mut(presented) {
             row.rotation = Some(rotation);
         }
+        refreshes.note_end(presented, op.grace_until);
+        drop(refreshes);
         self.forget_answer(predecessor);
         let ends_earlier = grant.end_at(op.grant_expires_at);
         self.note_end(&cell, ends_earlier, op.grant_expires_at);

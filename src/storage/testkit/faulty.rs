@@ -10,7 +10,7 @@ use crate::protocol::time::Timestamp;
 use crate::storage::{
     Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
     Revoked, RotateRefresh, Rotated, Storage, StorageError, StorageErrorKind, StoredAccess, StoredCode, StoredGrant,
-    StoredRefresh,
+    StoredRefresh, Updated,
 };
 
 /// A method of [`Storage`].
@@ -31,6 +31,8 @@ pub enum Call {
     Grants,
     /// [`Storage::insert_client`]
     InsertClient,
+    /// [`Storage::update_client`]
+    UpdateClient,
     /// [`Storage::decide`]
     Decide,
     /// [`Storage::redeem_code`]
@@ -167,6 +169,9 @@ impl<S: Storage> Storage for Faulty<S> {
     }
     async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
         self.through(Call::InsertClient, self.inner.insert_client(client)).await
+    }
+    async fn update_client(&self, client: Arc<Client>) -> Result<Updated, StorageError> {
+        self.through(Call::UpdateClient, self.inner.update_client(client)).await
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
         self.through(Call::Decide, self.inner.decide(op)).await

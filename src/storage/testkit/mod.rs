@@ -23,6 +23,7 @@
 
 mod clients;
 mod clocks;
+mod consents;
 mod decisions;
 mod faulty;
 mod fidelity;
@@ -44,6 +45,11 @@ pub use clients::{
     parallel_registrations_of_one_id_add_one_client,
 };
 pub use clocks::{a_clock_that_goes_backwards_loses_nothing, the_ends_of_time_break_nothing};
+pub use consents::{
+    a_revocation_forgets_what_was_agreed_to, attack_22_a_silent_approval_beside_a_revocation_needs_its_consent,
+    attack_42_a_silent_approval_needs_consent_that_covers_it, consent_is_remembered_and_added_to_what_was_there,
+    only_an_approval_that_counts_is_remembered, pages_show_every_client_once,
+};
 pub use decisions::{
     a_collision_of_ids_records_nothing, a_denial_is_remembered_and_adds_nothing, an_approval_adds_its_grant_and_code,
     attack_41_a_client_that_changed_gains_nothing, attack_41_a_prompt_is_decided_once,
@@ -101,6 +107,7 @@ where
     Fut: Future<Output = S> + Send,
 {
     decisions_and_codes(&fresh).await;
+    consents_and_clients(&fresh).await;
     refresh_tokens(&fresh).await;
     lists_and_purging(&fresh).await;
 }
@@ -144,6 +151,16 @@ each_on_a_fresh_store! {
     a_revoked_grant_gives_no_token,
     parallel_revocations_count_once,
     revoking_beside_an_exchange_leaves_no_live_token,
+}
+
+each_on_a_fresh_store! {
+    consents_and_clients:
+    consent_is_remembered_and_added_to_what_was_there,
+    only_an_approval_that_counts_is_remembered,
+    attack_42_a_silent_approval_needs_consent_that_covers_it,
+    a_revocation_forgets_what_was_agreed_to,
+    attack_22_a_silent_approval_beside_a_revocation_needs_its_consent,
+    pages_show_every_client_once,
 }
 
 each_on_a_fresh_store! {

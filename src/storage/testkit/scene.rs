@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::records;
-use crate::protocol::client::Client;
+use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Grant;
+use crate::protocol::interaction::Consent;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
@@ -79,6 +80,11 @@ impl<S: Storage> Scene<S> {
 
     pub(super) async fn grants(&self, subject: &str, now: Timestamp) -> Vec<StoredGrant> {
         self.store.grants(&records::subject(subject), None, 1000, now).await.expect("grants answers")
+    }
+
+    pub(super) async fn consents(&self, subject: &str, client: &str) -> Vec<Consent> {
+        let client = ClientId::parse(client).expect("a client id");
+        self.store.consents(&records::subject(subject), &client).await.expect("consents answers")
     }
 
     /// A new grant of `subject`, approved at `now`.

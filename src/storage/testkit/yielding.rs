@@ -12,6 +12,7 @@ use crate::protocol::time::Timestamp;
 use crate::storage::{
     Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
     Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
+    Updated,
 };
 
 /// A store that gives way to other tasks before and after each call, as one behind a network does,
@@ -74,6 +75,9 @@ impl<S: Storage> Storage for Yielding<S> {
     }
     async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
         among_others(self.0.insert_client(client)).await
+    }
+    async fn update_client(&self, client: Arc<Client>) -> Result<Updated, StorageError> {
+        among_others(self.0.update_client(client)).await
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
         among_others(self.0.decide(op)).await

@@ -1,0 +1,285 @@
+//! Clients that the app's own people bring.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::client::{
+    AuthMethod, Client, ClientAuthentication, ClientId, ClientMetadata, ClientOrigin, ConsentPolicy, GrantType,
+    InvalidClientId,
+};
+use super::redirect::{InvalidRedirectUri, RedirectUri};
+use super::registration::is_web_page;
+use super::scope::{ScopeCatalogue, ScopeSet};
+use super::secret::{BearerText, SecretHash};
+use super::time::Timestamp;
+
+/// The fewest characters of a secret that the app brings: 32 random bytes take 43 in base64.
+const MIN_SECRET_CHARS: usize = 43;
+
+/// What an administrator decides about a client.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct NewClient {
+    id: Option<String>,
+    name: String,
+    redirect_uris: Vec<String>,
+    home_page: Option<String>,
+    logo: Option<String>,
+    secret: NewSecret,
+    scopes: Option<String>,
+    consent: ConsentPolicy,
+}
+
+#[derive(Clone)]
+enum NewSecret {
+    None,
+    Generated,
+    Given(String),
+}
+
+impl std::fmt::Debug for NewSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Generated => "Generated",
+            Self::Given(_) => "Given(..)",
+        })
+    }
+}
+
+/// Why a client cannot be created.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidClient {
+    /// The id is not one.
+    #[error("client id {0:?}: {1}")]
+    Id(String, #[source] InvalidClientId),
+    /// A client of the builder has no id, so that nobody could name it.
+    #[error("the client {0:?} needs an id: give it one with `id`")]
+    NoId(String),
+    /// A redirect URI is unsafe or not one.
+    #[error("redirect URI {0:?}: {1}")]
+    RedirectUri(String, #[source] InvalidRedirectUri),
+    /// There is no redirect URI.
+    #[error("the client {0:?} needs a redirect URI: add one with `redirect_uri`")]
+    NoRedirectUri(String),
+    /// The home page or the logo is not an `https` URL.
+    #[error("{0:?} is not an https URL")]
+    Link(String),
+    /// A scope is not in the catalogue.
+    #[error("the scope {0:?} is not in the catalogue")]
+    UnknownScope(String),
+    /// The secret is too short to be one that nobody can guess.
+    #[error(
+        "the secret of {0:?} is too short: use 32 random bytes in base64, for example from `openssl rand -base64 32`"
+    )]
+    ShortSecret(String),
+    /// The secret of a client of the builder would be made and shown to nobody.
+    #[error("the secret of {0:?} must be given with `secret`: one that is made here could not be shown")]
+    NoSecret(String),
+}
+
+impl NewClient {
+    /// A public client: an app in a browser or on a device, which can keep no secret.
+    pub fn public(name: &str) -> Self {
+        Self::new(name, NewSecret::None)
+    }
+
+    /// A confidential client: an app on a server. Its secret is made and shown once, unless it is given.
+    pub fn confidential(name: &str) -> Self {
+        Self::new(name, NewSecret::Generated)
+    }
+
+    fn new(name: &str, secret: NewSecret) -> Self {
+        Self {
+            id: None,
+            name: name.to_owned(),
+            redirect_uris: Vec::new(),
+            home_page: None,
+            logo: None,
+            secret,
+            scopes: None,
+            consent: ConsentPolicy::default(),
+        }
+    }
+
+    /// Its id; one is made otherwise.
+    pub fn id(mut self, id: &str) -> Self {
+        self.id = Some(id.to_owned());
+        self
+    }
+
+    /// Where answers may be sent. At least one is needed.
+    pub fn redirect_uri(mut self, uri: &str) -> Self {
+        self.redirect_uris.push(uri.to_owned());
+        self
+    }
+
+    /// The secret of a confidential client: at least 43 characters, from 32 random bytes or more.
+    pub fn secret(mut self, secret: &str) -> Self {
+        self.secret = NewSecret::Given(secret.to_owned());
+        self
+    }
+
+    /// Its home page, an `https` URL.
+    pub fn home_page(mut self, url: &str) -> Self {
+        self.home_page = Some(url.to_owned());
+        self
+    }
+
+    /// Its logo, an `https` URL.
+    pub fn logo(mut self, url: &str) -> Self {
+        self.logo = Some(url.to_owned());
+        self
+    }
+
+    /// The scopes that it may ever get, separated by spaces; all of the catalogue otherwise.
+    pub fn scopes(mut self, scopes: &str) -> Self {
+        self.scopes = Some(scopes.to_owned());
+        self
+    }
+
+    /// When its users are asked for consent; every time otherwise.
+    pub const fn consent(mut self, policy: ConsentPolicy) -> Self {
+        self.consent = policy;
+        self
+    }
+
+    /// Makes a client of the builder, which has to be the same each time that the app starts.
+    ///
+    /// # Errors
+    /// See [`InvalidClient`].
+    pub fn fixed(self, catalogue: &ScopeCatalogue, now: Timestamp) -> Result<Client, InvalidClient> {
+        match (&self.id, &self.secret) {
+            (None, _) => Err(InvalidClient::NoId(self.name)),
+            (Some(_), NewSecret::Generated) => Err(InvalidClient::NoSecret(self.name)),
+            (Some(_), NewSecret::None | NewSecret::Given(_)) => self
+                .create(catalogue, &NewClientSeed::from_random(&[0; NewClientSeed::LEN]), now)
+                .map(|(client, _)| client),
+        }
+    }
+
+    /// Makes the client, with the secret if one was made.
+    ///
+    /// # Errors
+    /// See [`InvalidClient`].
+    pub fn create(
+        self,
+        catalogue: &ScopeCatalogue,
+        seed: &NewClientSeed,
+        now: Timestamp,
+    ) -> Result<(Client, Option<BearerText>), InvalidClient> {
+        let (authentication, auth_method, secret) = authentication(self.secret, &self.name, seed)?;
+        let client = Client {
+            id: client_id(self.id, seed, now)?,
+            origin: ClientOrigin::Administrator,
+            authentication,
+            scope_ceiling: self.scopes.map(|scopes| ceiling(&scopes, catalogue)).transpose()?,
+            consent_policy: self.consent,
+            metadata: ClientMetadata {
+                redirect_uris: redirect_uris(&self.redirect_uris, &self.name)?,
+                home_page: self.home_page.map(link).transpose()?,
+                logo: self.logo.map(link).transpose()?,
+                name: Some(self.name),
+                auth_method,
+                grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+            },
+            created_at: now,
+            revision: 0,
+        };
+        Ok((client, secret))
+    }
+}
+
+/// Fresh randomness for a client.
+pub struct NewClientSeed {
+    id: [u8; 10],
+    secret: [u8; 32],
+}
+
+impl NewClientSeed {
+    /// Randomness that a seed takes, in bytes.
+    pub const LEN: usize = 42;
+
+    /// Takes fresh random bytes.
+    #[must_use]
+    pub fn from_random(bytes: &[u8; Self::LEN]) -> Self {
+        let (mut id, mut secret) = ([0; 10], [0; 32]);
+        id.copy_from_slice(&bytes[..10]);
+        secret.copy_from_slice(&bytes[10..]);
+        Self { id, secret }
+    }
+
+    /// An id that lies behind those made earlier.
+    pub(super) fn client_id(&self, now: Timestamp) -> String {
+        let mut id = now.as_millis().to_be_bytes()[2..].to_vec();
+        id.extend_from_slice(&self.id);
+        URL_SAFE_NO_PAD.encode(id)
+    }
+
+    pub(super) fn client_secret(&self) -> BearerText {
+        BearerText::client_secret(&self.secret)
+    }
+}
+
+impl std::fmt::Debug for NewClientSeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NewClientSeed(..)")
+    }
+}
+
+fn client_id(id: Option<String>, seed: &NewClientSeed, now: Timestamp) -> Result<ClientId, InvalidClient> {
+    let id = id.unwrap_or_else(|| seed.client_id(now));
+    ClientId::parse(&id).map_err(|error| InvalidClient::Id(id, error))
+}
+
+fn authentication(
+    secret: NewSecret,
+    name: &str,
+    seed: &NewClientSeed,
+) -> Result<(ClientAuthentication, AuthMethod, Option<BearerText>), InvalidClient> {
+    let hashed = |text: &str| ClientAuthentication::Secret(SecretHash::of_text(text));
+    match secret {
+        NewSecret::None => Ok((ClientAuthentication::None, AuthMethod::None, None)),
+        NewSecret::Given(text) if text.len() < MIN_SECRET_CHARS => Err(InvalidClient::ShortSecret(name.to_owned())),
+        NewSecret::Given(text) => Ok((hashed(&text), AuthMethod::ClientSecretBasic, None)),
+        NewSecret::Generated => {
+            let text = seed.client_secret();
+            Ok((hashed(text.expose()), AuthMethod::ClientSecretBasic, Some(text)))
+        }
+    }
+}
+
+fn redirect_uris(texts: &[String], name: &str) -> Result<Vec<RedirectUri>, InvalidClient> {
+    if texts.is_empty() {
+        return Err(InvalidClient::NoRedirectUri(name.to_owned()));
+    }
+    let parse =
+        |text: &String| RedirectUri::parse(text).map_err(|error| InvalidClient::RedirectUri(text.clone(), error));
+    texts.iter().map(parse).collect()
+}
+
+fn link(url: String) -> Result<String, InvalidClient> {
+    if is_web_page(&url) { Ok(url) } else { Err(InvalidClient::Link(url)) }
+}
+
+fn ceiling(scopes: &str, catalogue: &ScopeCatalogue) -> Result<ScopeSet, InvalidClient> {
+    let unknown = |scope: &str| InvalidClient::UnknownScope(scope.to_owned());
+    let set = ScopeSet::parse(scopes).map_err(|_| unknown(scopes))?;
+    let all = catalogue.names();
+    let stranger = set.iter().find(|scope| !all.contains(scope)).map(unknown);
+    stranger.map_or(Ok(set), Err)
+}
+
+/// Whether a client of the builder is stored as the builder has it.
+#[must_use]
+pub fn is_as_stored(configured: &Client, stored: &Arc<Client>) -> bool {
+    let comparable = |client: &Client| {
+        let mut client = client.clone();
+        (client.created_at, client.revision) = (configured.created_at, configured.revision);
+        serde_json::to_string(&client).ok()
+    };
+    comparable(configured) == comparable(stored)
+}

@@ -1,0 +1,166 @@
+//! Clients of the app's own people.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Serialize;
+
+use super::{MINT_TRIES, Server};
+use crate::host::EntropyError;
+use crate::protocol::client::{AuthMethod, Client, ClientId, ClientOrigin, ConsentPolicy, GrantType};
+use crate::protocol::new_client::{InvalidClient, NewClient, NewClientSeed, is_as_stored};
+use crate::protocol::redirect::RedirectUri;
+use crate::protocol::scope::ScopeSet;
+use crate::protocol::secret::BearerText;
+use crate::protocol::time::Timestamp;
+use crate::storage::{Inserted, Storage as _, StorageError};
+
+/// A client as its administrator sees it: everything but its secret.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct ClientSummary {
+    /// Its id.
+    pub id: ClientId,
+    /// Who brought it.
+    pub origin: ClientOrigin,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its home page.
+    pub home_page: Option<String>,
+    /// Its logo.
+    pub logo: Option<String>,
+    /// Where answers may be sent.
+    pub redirect_uris: Vec<RedirectUri>,
+    /// How it announced that it would authenticate.
+    pub auth_method: AuthMethod,
+    /// The grant types that it may use.
+    pub grant_types: Vec<GrantType>,
+    /// The scopes that it may ever get.
+    pub scopes: ScopeSet,
+    /// When its users are asked for consent.
+    pub consent: ConsentPolicy,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+/// A client that was just created.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CreatedClient {
+    /// The client.
+    pub client: ClientSummary,
+    /// The secret that was made for it, if one was: this is the only time that it can be seen.
+    pub secret: Option<BearerText>,
+}
+
+/// Why a client was not created.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateClientError {
+    /// What was asked for is not a client.
+    #[error(transparent)]
+    Invalid(#[from] InvalidClient),
+    /// There is a client of that id, which stays as it is.
+    #[error("there is a client of that id")]
+    Taken,
+    /// The store could not answer.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The source of randomness failed.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+}
+
+/// A client of the builder. It is put into the store when it is first seen, because decisions are
+/// checked against what is stored.
+pub(super) struct FixedClient {
+    client: Arc<Client>,
+    is_stored: AtomicBool,
+}
+
+impl FixedClient {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client: Arc::new(client), is_stored: AtomicBool::new(false) }
+    }
+}
+
+impl Server {
+    /// Creates a client. A secret that is made for it is in the answer, and nowhere else.
+    ///
+    /// # Errors
+    /// See [`CreateClientError`].
+    pub async fn create_client(&self, client: NewClient) -> Result<CreatedClient, CreateClientError> {
+        for _ in 0..MINT_TRIES {
+            let seed = NewClientSeed::from_random(&self.random()?);
+            let (created, secret) = client.clone().create(&self.0.policy.scopes, &seed, self.now())?;
+            let created = Arc::new(created);
+            match self.0.storage.insert_client(Arc::clone(&created)).await? {
+                Inserted::New => {
+                    tracing::info!(client = %created.id, "client created by an administrator");
+                    return Ok(CreatedClient { client: self.summary(&created), secret });
+                }
+                Inserted::Taken => {}
+            }
+        }
+        Err(CreateClientError::Taken)
+    }
+
+    /// The client of that id.
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    pub async fn client(&self, id: &ClientId) -> Result<Option<ClientSummary>, StorageError> {
+        Ok(self.client_by_id(id).await?.map(|client| self.summary(&client)))
+    }
+
+    /// All clients in the order of their ids, those of the builder once they were used: at most `limit`
+    /// of those behind `after` (the last id of a page asks for the next one).
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    pub async fn clients(&self, after: Option<&ClientId>, limit: u32) -> Result<Vec<ClientSummary>, StorageError> {
+        let clients = self.0.storage.clients(after, limit).await?;
+        Ok(clients.iter().map(|client| self.summary(client)).collect())
+    }
+
+    pub(super) async fn client_by_id(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
+        let stored = self.0.storage.client(id).await?;
+        match self.0.fixed_clients.iter().find(|fixed| fixed.client.id == *id) {
+            Some(fixed) if !fixed.is_stored.load(Ordering::Acquire) => self.store_fixed(fixed, stored).await.map(Some),
+            Some(_) | None => Ok(stored),
+        }
+    }
+
+    async fn store_fixed(&self, fixed: &FixedClient, stored: Option<Arc<Client>>) -> Result<Arc<Client>, StorageError> {
+        let id = &fixed.client.id;
+        match stored {
+            Some(stored) if is_as_stored(&fixed.client, &stored) => {}
+            Some(_) => {
+                let _ = self.0.storage.update_client(Arc::clone(&fixed.client)).await?;
+            }
+            None => {
+                let _ = self.0.storage.insert_client(Arc::clone(&fixed.client)).await?;
+            }
+        }
+        fixed.is_stored.store(true, Ordering::Release);
+        let stored = self.0.storage.client(id).await?;
+        Ok(stored.unwrap_or_else(|| Arc::clone(&fixed.client)))
+    }
+
+    fn summary(&self, client: &Client) -> ClientSummary {
+        let metadata = &client.metadata;
+        ClientSummary {
+            id: client.id.clone(),
+            origin: client.origin,
+            name: metadata.name.clone(),
+            home_page: metadata.home_page.clone(),
+            logo: metadata.logo.clone(),
+            redirect_uris: metadata.redirect_uris.clone(),
+            auth_method: metadata.auth_method,
+            grant_types: metadata.grant_types.clone(),
+            scopes: client.ceiling(&self.0.policy.scopes),
+            consent: client.consent_policy,
+            created_at: client.created_at,
+        }
+    }
+}
