@@ -29,11 +29,13 @@ fn assert_posts(answer: &Answer, redirect_uri: &str, names: &[&str]) -> SelfPost
     assert_eq!(html.matches("<script").count(), 1, "{html}");
     let script = html.split("<script>").nth(1).unwrap().split("</script>").next().unwrap();
     assert_eq!(script, "document.forms[0].submit()");
-    let hash = STANDARD.encode(ring::digest::digest(&ring::digest::SHA256, script.as_bytes()));
+    let style = html.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
+    let hash = |text: &str| STANDARD.encode(ring::digest::digest(&ring::digest::SHA256, text.as_bytes()));
     let policy = answer.header("content-security-policy").unwrap();
     let directives: BTreeSet<_> = policy.split(';').map(str::trim).collect();
-    let script_src = format!("script-src 'sha256-{hash}'");
-    let expected = ["default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", &script_src];
+    let script_src = format!("script-src 'sha256-{}'", hash(script));
+    let style_src = format!("style-src 'sha256-{}'", hash(style));
+    let expected = ["default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", &script_src, &style_src];
     assert_eq!(directives, BTreeSet::from(expected), "and no form-action, which would stop the form");
     assert_eq!(answer.header("x-frame-options"), Some("DENY"));
     assert_eq!(answer.header("referrer-policy"), Some("same-origin"), "the client gets no referrer");

@@ -367,7 +367,8 @@ fn an_error_page_says_what_is_wrong_and_what_to_do() {
         "Planwise",
         "The address to return to is not registered.",
         "Start again from the app.",
-        "invalid_request (400)redirect_uri is not registered.",
+        "invalid_request (400)",
+        "redirect_uri is not registered.",
     ] {
         assert!(seen.contains(text), "{text}\n{seen}");
     }
