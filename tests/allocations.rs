@@ -8,6 +8,7 @@ mod support;
 
 use std::alloc::System;
 use std::future::Future;
+use std::io::Write as _;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -20,6 +21,11 @@ use grantor::storage::{AnyStorage, Approval, Decided, Inserted, MemoryStorage, R
 use http::Method;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use support::{API, Client, World};
+
+/// Shown also when the test passes, unlike what `println!` says.
+macro_rules! report {
+    ($($text:tt)*) => { writeln!(std::io::stdout(), $($text)*).unwrap() };
+}
 
 #[global_allocator]
 static COUNTING: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -100,7 +106,7 @@ fn what_a_token_costs() {
         forget_codes(&store);
         store
     });
-    println!("bytes per live token with a grant of its own: {:.1}", bytes as f64 / TOKENS as f64);
+    report!("bytes per live token with a grant of its own: {:.1}", bytes as f64 / TOKENS as f64);
 
     // The grants of codes that are redeemed later exist already.
     let store = store();
@@ -114,14 +120,14 @@ fn what_a_token_costs() {
             redeem(&store, op);
         }
     });
-    println!("bytes per live access token: {:.1} (goal {GOAL})", bytes as f64 / TOKENS as f64);
+    report!("bytes per live access token: {:.1} (goal {GOAL})", bytes as f64 / TOKENS as f64);
     assert!(bytes <= GOAL * TOKENS, "{} bytes a token", bytes / TOKENS);
     assert!(ids.iter().all(|id| now(store.access_token(*id)).unwrap().is_some()));
 
     let look_up = allocations(|| now(store.access_token(ids[TOKENS / 2])).unwrap());
     let any = AnyStorage::new(store.clone());
     let erased = allocations(|| now(any.access_token(ids[TOKENS / 2])).unwrap());
-    println!("allocations per look-up of a token: {look_up}, behind AnyStorage {erased}");
+    report!("allocations per look-up of a token: {look_up}, behind AnyStorage {erased}");
     assert_eq!((look_up, erased), (0, 1));
 
     let approval = approve(&store, TOKENS);
@@ -145,7 +151,7 @@ fn what_requests_cost() {
     let request = support::request(Method::GET, "/api").header("authorization", format!("Bearer {token}"));
     let request = request.body(()).unwrap().into_parts().0;
     let guarded = allocations(|| (0..REQUESTS).for_each(|_| assert!(now(guard.check(&request)).is_ok())));
-    println!("allocations per guard call: {} (goal {GUARD_GOAL})", guarded.div_ceil(REQUESTS));
+    report!("allocations per guard call: {} (goal {GUARD_GOAL})", guarded.div_ceil(REQUESTS));
     assert!(guarded <= GUARD_GOAL * REQUESTS, "{guarded} for {REQUESTS} calls");
 
     what_an_exchange_costs(&world, &client, "code");
@@ -165,7 +171,7 @@ fn what_an_exchange_costs(world: &World, client: &Client, of: &str) {
     };
     run(warm_up);
     let spent = run(measured);
-    println!(
+    report!(
         "allocations per exchange of a {of} over Request → Response: {:.1} (goal {EXCHANGE_GOAL})",
         spent as f64 / REQUESTS as f64
     );
