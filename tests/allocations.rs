@@ -24,7 +24,10 @@ use support::{API, Client, World};
 
 /// Shown also when the test passes, unlike what `println!` says.
 macro_rules! report {
-    ($($text:tt)*) => { writeln!(std::io::stdout(), $($text)*).unwrap() };
+    ($($text:tt)*) => {{
+        let mut out = std::io::stdout().lock();
+        writeln!(out, $($text)*).unwrap();
+    }};
 }
 
 #[global_allocator]

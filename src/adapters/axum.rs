@@ -1,6 +1,19 @@
 //! An axum router for the endpoints, and the principal as an extractor.
 //!
 //! The guard of a route is the tower layer: `get(handler).layer(guard)`.
+//!
+//! A route whose methods need different scopes is merged from one route a method, each with its guard. Use
+//! `layer`, not `route_layer`: the guard has to see preflights and methods that the route does not have.
+//!
+//! ```
+//! # use axum::{Router, routing::{get, post}};
+//! # fn app(oauth: &grantor::Server) -> Result<Router, Box<dyn std::error::Error>> {
+//! let api = oauth.resource("/api")?;
+//! let projects = get(async || "all of them").layer(api.require("projects:read")?);
+//! let projects = projects.merge(post(async || "one more").layer(api.require("projects:write")?));
+//! # Ok(Router::new().route("/api/projects", projects))
+//! # }
+//! ```
 
 use axum::Router;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
