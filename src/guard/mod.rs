@@ -22,7 +22,7 @@ use crate::protocol::error::BearerReason;
 use crate::protocol::issuer::is_loopback_host;
 use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
-use crate::storage::{AnyStorage, Storage as _, StorageError, StorageErrorKind};
+use crate::storage::{AnyStorage, Storage as _, StorageError};
 
 /// A registered resource, from which guards for its routes are made.
 #[derive(Clone)]
@@ -126,8 +126,7 @@ impl Guard {
 
     fn fail(&self, error: &StorageError) -> Refusal {
         tracing::error!(error = error as &dyn std::error::Error, "the store could not answer");
-        let is_temporary = matches!(error.kind(), StorageErrorKind::Unavailable | StorageErrorKind::Conflict);
-        self.refuse(if is_temporary { BearerReason::Unavailable } else { BearerReason::ServerError })
+        self.refuse(if error.is_temporary() { BearerReason::Unavailable } else { BearerReason::ServerError })
     }
 }
 

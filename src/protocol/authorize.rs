@@ -121,17 +121,9 @@ impl ValidRequest {
         let client = client.ok_or(PageReason::ClientUnknown)?;
         let redirect_uri = redirect_uri(parameters, &client)?;
         let state = parameters.one("state").ok().flatten().map(str::to_owned);
-        let (mode, is_mode) = match parameters.one("response_mode") {
-            Ok(None | Some("query")) => (ResponseMode::Query, true),
-            Ok(Some("form_post")) => (ResponseMode::FormPost, true),
-            Ok(Some(_)) | Err(_) => (ResponseMode::Query, false),
-        };
-        let target = Target { redirect_uri, state, mode };
-        let asked = match is_mode {
-            true => Asked::check(parameters, &client, policy),
-            false => Err(AuthorizeReason::ResponseModeUnsupported),
-        };
-        match asked {
+        let mode = response_mode(parameters);
+        let target = Target { redirect_uri, state, mode: mode.unwrap_or_default() };
+        match mode.and_then(|_| Asked::check(parameters, &client, policy)) {
             Ok(Asked { scopes, resources, challenge, wishes }) => {
                 Ok(Self { client, target, scopes, resources, challenge, wishes })
             }
@@ -231,6 +223,14 @@ fn redirect_uri(parameters: &Parameters<'_>, client: &Client) -> Result<Verified
         (Ok(None) | Err(_), _) => return Err(PageReason::RedirectUriMissing),
     };
     client.verify_redirect(presented).ok_or(PageReason::RedirectUriNotRegistered)
+}
+
+fn response_mode(parameters: &Parameters<'_>) -> Result<ResponseMode, AuthorizeReason> {
+    match parameters.one("response_mode") {
+        Ok(None | Some("query")) => Ok(ResponseMode::Query),
+        Ok(Some("form_post")) => Ok(ResponseMode::FormPost),
+        Ok(Some(_)) | Err(_) => Err(AuthorizeReason::ResponseModeUnsupported),
+    }
 }
 
 /// The part of a request whose errors go to the client.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::{MINT_TRIES, PageRefusal, Server};
+use super::{MINT_TRIES, PageRefusal, Server, log_no_free_id};
 use crate::host::{ConsentUi as _, DecidedView, Host as _, Page, WayBack};
 use crate::protocol::authorize::ValidRequest;
 use crate::protocol::client::Client;
@@ -101,7 +101,7 @@ impl Server {
                 Err(NotDecided::ClientChanged) => return Err(PageReason::ClientChanged.into()),
             };
         }
-        tracing::error!("no free id was found: is the source of randomness broken?");
+        log_no_free_id();
         Err(PageReason::ServerError.into())
     }
 

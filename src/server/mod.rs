@@ -29,7 +29,7 @@ use crate::protocol::policy::Policy;
 use crate::protocol::resource::ResourceUri;
 use crate::protocol::seal::Keys;
 use crate::protocol::time::Timestamp;
-use crate::storage::{AnyStorage, Storage as _, StorageError, StorageErrorKind};
+use crate::storage::{AnyStorage, Storage as _, StorageError};
 
 /// The authorization server. Cheap to clone; all clones are the same server.
 #[derive(Clone)]
@@ -149,15 +149,15 @@ impl Server {
     }
 }
 
+/// Tells the log that every id that was tried is taken.
+fn log_no_free_id() {
+    tracing::error!("no free id was found: is the source of randomness broken?");
+}
+
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("issuer", &self.0.policy.issuer).finish_non_exhaustive()
     }
-}
-
-/// Whether trying again later may help.
-fn is_temporary(error: &StorageError) -> bool {
-    matches!(error.kind(), StorageErrorKind::Unavailable | StorageErrorKind::Conflict)
 }
 
 /// Implements the step from a failed port to an endpoint's own reason: the log gets the cause, the
@@ -167,7 +167,7 @@ macro_rules! port_failures {
         impl From<StorageError> for $reason {
             fn from(error: StorageError) -> Self {
                 tracing::error!(error = &error as &dyn std::error::Error, "the store could not answer");
-                if is_temporary(&error) { <$reason>::Unavailable } else { <$reason>::ServerError }
+                if error.is_temporary() { <$reason>::Unavailable } else { <$reason>::ServerError }
             }
         }
 

@@ -1,6 +1,6 @@
 //! The registration endpoint.
 
-use super::{MINT_TRIES, Server};
+use super::{MINT_TRIES, Server, log_no_free_id};
 use crate::protocol::error::RegistrationReason;
 use crate::protocol::new_client::NewClientSeed;
 use crate::protocol::registration::{self, Registered};
@@ -27,7 +27,7 @@ impl Server {
                 Inserted::Taken => {}
             }
         }
-        tracing::error!("no free client id was found: is the source of randomness broken?");
+        log_no_free_id();
         Err(RegistrationReason::ServerError)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
-use super::{MINT_TRIES, Server};
+use super::{MINT_TRIES, Server, log_no_free_id};
 use crate::host::Host as _;
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::client_auth::{ClientAuthError, Presented};
@@ -94,7 +94,7 @@ impl Server {
         Err(no_free_id())
     }
 
-    /// Gives the earlier answer again, or, if something else is asked for now, a token for that.
+    /// Gives the earlier answer again, or, if something else is asked for this time, a token for that.
     async fn repeat(&self, asked: CheckedRefresh, repeated: Repeated) -> Result<TokenResponse, TokenReason> {
         let mut checked: CheckedAccess = match repeated.answer(asked, self.now()) {
             Ok(response) => return Ok(response),
@@ -127,6 +127,6 @@ impl Server {
 }
 
 fn no_free_id() -> TokenReason {
-    tracing::error!("no free id was found: is the source of randomness broken?");
+    log_no_free_id();
     TokenReason::ServerError
 }

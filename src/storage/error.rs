@@ -36,6 +36,12 @@ impl StorageError {
     pub const fn kind(&self) -> StorageErrorKind {
         self.kind
     }
+
+    /// Whether trying again later may help.
+    #[must_use]
+    pub const fn is_temporary(&self) -> bool {
+        matches!(self.kind, StorageErrorKind::Unavailable | StorageErrorKind::Conflict)
+    }
 }
 
 impl From<StorageErrorKind> for StorageError {

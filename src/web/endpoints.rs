@@ -57,10 +57,7 @@ impl Server {
                 cookie::set(response.headers_mut(), &browser, self.has_tls());
                 response
             }
-            Ok(Authorization::SignIn { location }) => match answer::see_other(&location) {
-                Some(response) => response,
-                None => self.refusal_page(PageReason::ServerError.into()).await,
-            },
+            Ok(Authorization::SignIn { location }) => self.redirect(&location).await,
             Ok(Authorization::Answer(response)) => self.to_client(&response).await,
             Err(refusal) => self.refusal_page(refusal).await,
         }
@@ -101,12 +98,15 @@ impl Server {
     }
 
     async fn to_client(&self, response: &AuthorizeResponse) -> Response<Bytes> {
-        let answer = match response.mode() {
-            ResponseMode::Query => answer::see_other(&response.location()),
-            ResponseMode::FormPost => Some(answer::page(StatusCode::OK, form_post::page(response))),
-        };
-        match answer {
-            Some(answer) => answer,
+        match response.mode() {
+            ResponseMode::Query => self.redirect(&response.location()).await,
+            ResponseMode::FormPost => answer::page(StatusCode::OK, form_post::page(response)),
+        }
+    }
+
+    async fn redirect(&self, location: &str) -> Response<Bytes> {
+        match answer::see_other(location) {
+            Some(response) => response,
             None => self.refusal_page(PageReason::ServerError.into()).await,
         }
     }

@@ -128,9 +128,8 @@ impl Server {
         {
             return Some(Endpoint::ResourceMetadata(at));
         }
-        is_well_known(path.strip_prefix(self.policy().issuer.path()).unwrap_or(path))
-            .then_some(Endpoint::Absent)
-            .or_else(|| is_well_known(path).then_some(Endpoint::Absent))
+        let behind_issuer = path.strip_prefix(self.policy().issuer.path());
+        (is_well_known(path) || behind_issuer.is_some_and(is_well_known)).then_some(Endpoint::Absent)
     }
 }
 
