@@ -14,8 +14,8 @@ use grantor::protocol::redirect::RedirectUri;
 use grantor::storage::testkit::{Call, Faulty, Lost, Yielding};
 use grantor::storage::{
     Decide, Decided, Durability, Inserted, IssueAccess, Issued, MemoryStorage, RedeemCode, Redeemed, RevokeAccess,
-    RevokeGrant, Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode, StoredGrant,
-    StoredRefresh, Updated,
+    RevokeGrant, Revoked, RotateRefresh, Rotated, Scanned, Sharing, Storage, StorageError, StoredAccess, StoredCode,
+    StoredGrant, StoredRefresh, Table, Updated,
 };
 use grantor::{OrderedId, Timestamp};
 use http::StatusCode;
@@ -180,6 +180,12 @@ impl Changing {
 impl Storage for Changing {
     fn durability(&self) -> Durability {
         Durability::Process
+    }
+    fn sharing(&self) -> Sharing {
+        self.inner.sharing()
+    }
+    async fn scan(&self, table: Table, after: Option<OrderedId>, limit: u32) -> Result<Vec<Scanned>, StorageError> {
+        self.inner.scan(table, after, limit).await
     }
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<StoredClient>>, StorageError> {
         let view = *self.view.lock().unwrap();

@@ -134,7 +134,7 @@ pub struct RedeemCode {
     pub access: AccessRecord,
     /// The refresh token to add as well, if the client gets one.
     pub refresh: Option<RefreshRecord>,
-    /// When the grant ends from now on.
+    /// When the grant ends from now on, unless it lasts longer as it is.
     pub grant_expires_at: Timestamp,
     /// The present.
     pub now: Timestamp,
@@ -167,7 +167,7 @@ pub struct RotateRefresh {
     pub answer: Arc<[u8]>,
     /// Until when it is given again.
     pub grace_until: Timestamp,
-    /// When the grant ends from now on.
+    /// When the grant ends from now on, unless it lasts longer as it is.
     pub grant_expires_at: Timestamp,
     /// The present.
     pub now: Timestamp,

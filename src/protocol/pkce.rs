@@ -22,6 +22,18 @@ impl CodeChallenge {
         (length == bytes.len()).then_some(Self(bytes))
     }
 
+    /// A challenge as it was stored.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The challenge for storing.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Whether `verifier` is the one that this challenge was made from, in constant time.
     #[must_use]
     pub fn is_met_by(&self, verifier: &str) -> bool {

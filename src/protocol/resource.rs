@@ -51,6 +51,12 @@ impl ResourceUri {
         Ok(Self(canonical.into()))
     }
 
+    /// A canonical URL that was parsed before, as a store reads it back.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn from_canonical(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// The canonical URL.
     #[must_use]
     pub fn as_str(&self) -> &str {

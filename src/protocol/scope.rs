@@ -41,6 +41,12 @@ impl ScopeSet {
         Self(scopes.join(" ").into())
     }
 
+    /// The text of a set, as a store reads it back.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn from_canonical(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// The set without scopes.
     #[must_use]
     pub fn empty() -> Self {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::{
     Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
-    Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
-    Updated,
+    Revoked, RotateRefresh, Rotated, Scanned, Sharing, Storage, StorageError, StoredAccess, StoredCode, StoredGrant,
+    StoredRefresh, Table, Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
@@ -20,6 +20,8 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send 
 /// The mirror of [`Storage`] that can be a trait object.
 trait DynStorage: Send + Sync + 'static {
     fn durability_dyn(&self) -> Durability;
+    fn sharing_dyn(&self) -> Sharing;
+    fn scan_dyn(&self, table: Table, after: Option<OrderedId>, limit: u32) -> Boxed<'_, Vec<Scanned>>;
     fn client_dyn<'a>(&'a self, id: &'a ClientId) -> Boxed<'a, Option<Arc<Client>>>;
     fn clients_dyn<'a>(&'a self, after: Option<&'a ClientId>, limit: u32) -> Boxed<'a, Vec<Arc<Client>>>;
     fn code_dyn(&self, id: OrderedId) -> Boxed<'_, Option<StoredCode>>;
@@ -47,6 +49,12 @@ trait DynStorage: Send + Sync + 'static {
 impl<S: Storage> DynStorage for S {
     fn durability_dyn(&self) -> Durability {
         self.durability()
+    }
+    fn sharing_dyn(&self) -> Sharing {
+        self.sharing()
+    }
+    fn scan_dyn(&self, table: Table, after: Option<OrderedId>, limit: u32) -> Boxed<'_, Vec<Scanned>> {
+        Box::pin(self.scan(table, after, limit))
     }
     fn client_dyn<'a>(&'a self, id: &'a ClientId) -> Boxed<'a, Option<Arc<Client>>> {
         Box::pin(self.client(id))
@@ -126,6 +134,12 @@ impl fmt::Debug for AnyStorage {
 impl Storage for AnyStorage {
     fn durability(&self) -> Durability {
         self.0.durability_dyn()
+    }
+    fn sharing(&self) -> Sharing {
+        self.0.sharing_dyn()
+    }
+    async fn scan(&self, table: Table, after: Option<OrderedId>, limit: u32) -> Result<Vec<Scanned>, StorageError> {
+        self.0.scan_dyn(table, after, limit).await
     }
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
         self.0.client_dyn(id).await

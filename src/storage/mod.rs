@@ -11,7 +11,11 @@
 mod erased;
 mod error;
 mod memory;
+mod scan;
 mod shared;
+mod sharing;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
@@ -24,6 +28,8 @@ pub use crate::protocol::commit::{
 pub use erased::AnyStorage;
 pub use error::{StorageError, StorageErrorKind};
 pub use memory::MemoryStorage;
+pub use scan::{Row, Scanned, Table};
+pub use sharing::{Change, Feed, Listener, Listeners, Sharing};
 
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
@@ -45,6 +51,11 @@ pub enum Durability {
 pub trait Storage: Send + Sync + 'static {
     /// How long this store remembers.
     fn durability(&self) -> Durability;
+
+    /// Who else changes what this store has: whether a cache in front of it can know of every change.
+    ///
+    /// *If it is wrong*: a cache lets a token pass that was revoked. *Safe answer*: [`Sharing::Unheard`].
+    fn sharing(&self) -> Sharing;
 
     /// The client of that id.
     ///
@@ -117,6 +128,25 @@ pub trait Storage: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<StoredGrant>, StorageError>> + Send;
 
+    /// The rows of a table in the order of their ids, at most `limit` of those behind `after`, so that the
+    /// last id of a page asks for the next one. All rows but those whose grant is gone, expired and revoked
+    /// ones included: it is how [`invariants::check`] sees everything in bounded memory.
+    ///
+    /// *Join*: each row and its grant are read in one statement.
+    ///
+    /// ```sql
+    /// SELECT t.*, g.* FROM access_token t JOIN grants g ON g.id = t.grant_id WHERE t.id > $1 ORDER BY t.id LIMIT $2
+    /// ```
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn scan(
+        &self,
+        table: Table,
+        after: Option<OrderedId>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Scanned>, StorageError>> + Send;
+
     /// Adds a client.
     ///
     /// *Invariant*: one client an id. *If it is broken*: whoever registers an id again takes over its
@@ -181,7 +211,7 @@ pub trait Storage: Send + Sync + 'static {
     ///   -- no row: if the code is redeemed, UPDATE grants SET revoked = true, COMMIT, Replayed; else Gone
     /// INSERT INTO access_token (…) VALUES (…);                               -- taken id: ROLLBACK, Collision
     /// INSERT INTO refresh_token (…) VALUES (…);                              -- if there is one; the same
-    /// UPDATE grants SET expires_at = $grant_expires_at WHERE id = $grant;
+    /// UPDATE grants SET expires_at = greatest(expires_at, $grant_expires_at) WHERE id = $grant;
     /// COMMIT;
     /// ```
     ///
@@ -207,7 +237,7 @@ pub trait Storage: Send + Sync + 'static {
     /// INSERT INTO access_token (…) VALUES (…);                                -- the same
     /// UPDATE refresh_token SET successor = …, answer = …, grace_until = … WHERE id = $refresh;
     /// UPDATE refresh_token SET answer = NULL WHERE id = (the predecessor of $refresh);
-    /// UPDATE grants SET expires_at = $grant_expires_at WHERE id = $grant;
+    /// UPDATE grants SET expires_at = greatest(expires_at, $grant_expires_at) WHERE id = $grant;
     /// COMMIT;
     /// ```
     ///
@@ -217,13 +247,15 @@ pub trait Storage: Send + Sync + 'static {
 
     /// Adds an access token to a grant that is live.
     ///
-    /// *Invariant*: nothing is added to a grant that was revoked or has ended. *If it is broken*: a refresh
-    /// that races a revocation brings the grant back to life. *Safe failure*: `Gone`.
+    /// *Invariant*: nothing is added to a grant that was revoked or has ended, and the grant does not end
+    /// before the token. *If it is broken*: a refresh that races a revocation brings the grant back to life.
+    /// *Safe failure*: `Gone`.
     ///
     /// ```sql
     /// BEGIN;
     /// SELECT … FROM grants WHERE id = $grant FOR UPDATE;                      -- revoked, ended or absent: Gone
     /// INSERT INTO access_token (…) VALUES (…);                                -- taken id: ROLLBACK, Collision
+    /// UPDATE grants SET expires_at = greatest(expires_at, $token_expires_at) WHERE id = $grant;
     /// COMMIT;
     /// ```
     ///

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
-    Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
-    Updated,
+    Revoked, RotateRefresh, Rotated, Scanned, Sharing, Storage, StorageError, StoredAccess, StoredCode, StoredGrant,
+    StoredRefresh, Table, Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
@@ -17,6 +17,12 @@ use crate::protocol::time::Timestamp;
 impl<S: Storage> Storage for Arc<S> {
     fn durability(&self) -> Durability {
         S::durability(self)
+    }
+    fn sharing(&self) -> Sharing {
+        S::sharing(self)
+    }
+    async fn scan(&self, table: Table, after: Option<OrderedId>, limit: u32) -> Result<Vec<Scanned>, StorageError> {
+        S::scan(self, table, after, limit).await
     }
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
         S::client(self, id).await

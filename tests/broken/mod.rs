@@ -17,8 +17,8 @@ use grantor::protocol::time::Timestamp;
 use grantor::storage::testkit::records::{self, NOW};
 use grantor::storage::{
     Decide, Decided, Durability, Inserted, IssueAccess, Issued, MemoryStorage, RedeemCode, Redeemed, RevokeAccess,
-    RevokeGrant, Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode, StoredGrant,
-    StoredRefresh, Updated,
+    RevokeGrant, Revoked, RotateRefresh, Rotated, Scanned, Sharing, Storage, StorageError, StoredAccess, StoredCode,
+    StoredGrant, StoredRefresh, Table, Updated,
 };
 
 /// What is wrong with a store.
@@ -232,6 +232,12 @@ impl Broken {
 impl Storage for Broken {
     fn durability(&self) -> Durability {
         self.inner.durability()
+    }
+    fn sharing(&self) -> Sharing {
+        self.inner.sharing()
+    }
+    async fn scan(&self, table: Table, after: Option<OrderedId>, limit: u32) -> Result<Vec<Scanned>, StorageError> {
+        self.inner.scan(table, after, limit).await
     }
 
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {

@@ -2,6 +2,7 @@
 
 mod ordered;
 mod rows;
+mod scan;
 mod shards;
 mod tables;
 
@@ -11,8 +12,8 @@ use std::sync::Arc;
 use self::tables::Tables;
 use super::{
     Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
-    Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
-    Updated,
+    Revoked, RotateRefresh, Rotated, Scanned, Sharing, Storage, StorageError, StoredAccess, StoredCode, StoredGrant,
+    StoredRefresh, Table, Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
@@ -46,6 +47,12 @@ impl fmt::Debug for MemoryStorage {
 impl Storage for MemoryStorage {
     fn durability(&self) -> Durability {
         Durability::Process
+    }
+    fn sharing(&self) -> Sharing {
+        Sharing::Sole
+    }
+    async fn scan(&self, table: Table, after: Option<OrderedId>, limit: u32) -> Result<Vec<Scanned>, StorageError> {
+        Ok(self.0.scan(table, after, limit))
     }
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
         Ok(self.0.client(id))

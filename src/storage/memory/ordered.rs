@@ -101,6 +101,13 @@ impl<R: Row> Rows<R> {
         chunk.rows.get_mut(row)
     }
 
+    /// The rows behind a key, in order.
+    pub(super) fn behind(&self, key: Option<R::Key>) -> impl Iterator<Item = &R> {
+        let from = key.and_then(|key| self.chunk(key)).unwrap_or(0);
+        let rows = self.chunks.range(from..).flat_map(|chunk| &chunk.rows);
+        rows.skip_while(move |row| key.is_some_and(|key| row.key() <= key))
+    }
+
     /// Adds a row; `false`, and nothing happens, if its key is taken.
     pub(super) fn insert(&mut self, row: R) -> bool {
         if self.chunks.is_empty() {

@@ -54,6 +54,12 @@ impl GrantCell {
         Revoked::Now
     }
 
+    /// When the grant ends, and whether it is revoked; `None` if it is purged.
+    pub(super) fn state(&self) -> Option<(Timestamp, bool)> {
+        let end = self.lock();
+        (!self.is_purged()).then(|| (*end, self.is_revoked()))
+    }
+
     /// When the grant ends if it is live at `now`.
     pub(super) fn live_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.lock_live().map(|grant| *grant.end).filter(|end| *end > now)
@@ -79,11 +85,9 @@ impl LiveGrant<'_> {
         *self.end > now
     }
 
-    /// Moves the end; whether it is earlier than before.
-    pub(super) fn end_at(mut self, end: Timestamp) -> bool {
-        let is_earlier = end < *self.end;
-        *self.end = end;
-        is_earlier
+    /// Moves the end on; it never comes to be earlier, for what hangs on the grant.
+    pub(super) fn lasts_until(mut self, end: Timestamp) {
+        *self.end = end.max(*self.end);
     }
 }
 
@@ -171,6 +175,10 @@ impl AccessRow {
         let is_plain = scopes == grant.scopes && grant.resources.first() == Some(&resource) && issued_at == time_of(id);
         let deviation = (!is_plain).then(|| Box::new(Deviation { scopes, resource, issued_at }));
         Self { id, hash, cell, expires_at, deviation }
+    }
+
+    pub(super) fn cell(&self) -> &GrantCell {
+        &self.cell
     }
 
     /// The token as it was handed in. Only its own grant's reference counts are touched, so that

@@ -37,12 +37,12 @@ pub(super) struct Tables {
     decisions: Sharded<Rows<DecisionRow>>,
     /// By the hash of user and client.
     consents: Sharded<HashMap<(Subject, ClientId), Vec<Consent>>>,
-    codes: Sharded<Rows<CodeRow>>,
-    grants: Sharded<Rows<GrantRow>>,
+    pub(super) codes: Sharded<Rows<CodeRow>>,
+    pub(super) grants: Sharded<Rows<GrantRow>>,
     /// Grants by the hash of their subject; one hash may stand for several subjects.
     subjects: Sharded<BTreeMap<(u64, OrderedId), Arc<GrantCell>>>,
-    refreshes: Sharded<Rows<RefreshRow>>,
-    tokens: Sharded<Rows<AccessRow>>,
+    pub(super) refreshes: Sharded<Rows<RefreshRow>>,
+    pub(super) tokens: Sharded<Rows<AccessRow>>,
 }
 
 /// Reads.
@@ -224,9 +224,7 @@ impl Tables {
             return Redeemed::Collision;
         }
         row.redeemed = true;
-        let ends_earlier = grant.end_at(op.grant_expires_at);
-        drop(codes);
-        self.note_end(&cell, ends_earlier, op.grant_expires_at);
+        grant.lasts_until(op.grant_expires_at);
         Redeemed::First
     }
 
@@ -249,13 +247,6 @@ impl Tables {
             self.tokens.write(access_id.to_bits()).remove(access_id);
         }
         added
-    }
-
-    fn note_end(&self, cell: &GrantCell, is_earlier: bool, end: Timestamp) {
-        if is_earlier {
-            let id = cell.grant.id;
-            self.grants.write(id.to_bits()).note_end(id, end);
-        }
     }
 
     pub(super) fn rotate_refresh(&self, op: RotateRefresh) -> Rotated {
@@ -296,8 +287,7 @@ impl Tables {
         refreshes.note_end(presented, op.grace_until);
         drop(refreshes);
         self.forget_answer(predecessor);
-        let ends_earlier = grant.end_at(op.grant_expires_at);
-        self.note_end(&cell, ends_earlier, op.grant_expires_at);
+        grant.lasts_until(op.grant_expires_at);
         Rotated::First
     }
 
@@ -310,13 +300,13 @@ impl Tables {
     }
 
     pub(super) fn issue_access(&self, op: IssueAccess) -> Issued {
-        let (grant, token, now) = (op.access.grant, op.access.id, op.now);
+        let (grant, token, token_end, now) = (op.access.grant, op.access.id, op.access.expires_at, op.now);
         let Some(cell) = self.cell(grant) else { return Issued::Gone };
         let Some(live) = cell.lock_live().filter(|live| live.ends_after(now)) else { return Issued::Gone };
         if !self.add_tokens(&cell, op.access, None, None) {
             return Issued::Collision;
         }
-        drop(live);
+        live.lasts_until(token_end);
         self.sweep_some(&self.tokens, token.to_bits(), now);
         Issued::Now
     }

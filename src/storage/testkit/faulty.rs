@@ -9,8 +9,8 @@ use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
     Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
-    Revoked, RotateRefresh, Rotated, Storage, StorageError, StorageErrorKind, StoredAccess, StoredCode, StoredGrant,
-    StoredRefresh, Updated,
+    Revoked, RotateRefresh, Rotated, Scanned, Sharing, Storage, StorageError, StorageErrorKind, StoredAccess,
+    StoredCode, StoredGrant, StoredRefresh, Table, Updated,
 };
 
 /// A method of [`Storage`].
@@ -29,6 +29,8 @@ pub enum Call {
     Consents,
     /// [`Storage::grants`]
     Grants,
+    /// [`Storage::scan`]
+    Scan,
     /// [`Storage::insert_client`]
     InsertClient,
     /// [`Storage::update_client`]
@@ -139,6 +141,12 @@ fn unavailable(call: Call) -> StorageError {
 impl<S: Storage> Storage for Faulty<S> {
     fn durability(&self) -> Durability {
         self.inner.durability()
+    }
+    fn sharing(&self) -> Sharing {
+        self.inner.sharing()
+    }
+    async fn scan(&self, table: Table, after: Option<OrderedId>, limit: u32) -> Result<Vec<Scanned>, StorageError> {
+        self.through(Call::Scan, self.inner.scan(table, after, limit)).await
     }
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
         self.through(Call::Client, self.inner.client(id)).await

@@ -30,6 +30,8 @@ pub async fn a_token_is_issued_into_a_live_grant_alone<S: Storage>(store: S) {
     let mut taken = records::issue(grant, NOW);
     taken.access.id = start.access;
     assert_eq!(scene.issue(taken).await, Issued::Collision, "the id of the token is taken");
+    let end = op.access.expires_at;
+    assert!(scene.lists(grant, just_before(end)).await, "a grant lasts as long as its tokens");
     let unknown = records::approval(&records::subject("user"), &scene.client.id, NOW);
     for (grant, now) in [(grant, end), (&unknown.grant, NOW)] {
         let op = records::issue(grant, now);

@@ -11,8 +11,8 @@ use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
     Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
-    Revoked, RotateRefresh, Rotated, Storage, StorageError, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
-    Updated,
+    Revoked, RotateRefresh, Rotated, Scanned, Sharing, Storage, StorageError, StoredAccess, StoredCode, StoredGrant,
+    StoredRefresh, Table, Updated,
 };
 
 /// A store that gives way to other tasks before and after each call, as one behind a network does,
@@ -45,6 +45,12 @@ async fn among_others<T>(call: impl Future<Output = T> + Send) -> T {
 impl<S: Storage> Storage for Yielding<S> {
     fn durability(&self) -> Durability {
         self.0.durability()
+    }
+    fn sharing(&self) -> Sharing {
+        self.0.sharing()
+    }
+    async fn scan(&self, table: Table, after: Option<OrderedId>, limit: u32) -> Result<Vec<Scanned>, StorageError> {
+        among_others(self.0.scan(table, after, limit)).await
     }
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
         among_others(self.0.client(id)).await
