@@ -10,6 +10,7 @@
 
 mod erased;
 mod error;
+pub mod invariants;
 mod memory;
 mod scan;
 mod shared;

@@ -96,7 +96,9 @@ pub async fn narrowed_tokens_are_kept<S: Storage>(store: S) {
         for moment in moments {
             let mut approval = records::approval(&records::subject("user"), &scene.client.id, NOW);
             let other = ResourceUri::parse("https://app.example/other").expect("a resource");
-            Arc::make_mut(&mut approval.grant).resources.push(other);
+            let grant = Arc::make_mut(&mut approval.grant);
+            grant.resources.push(other);
+            grant.scopes = ScopeSet::parse("projects:read projects:write unheard:of").expect("scopes");
             scene.approve(&approval, NOW).await;
             let mut op = records::redeem(&approval, NOW);
             op.access.scopes = ScopeSet::parse(scopes).expect("scopes");

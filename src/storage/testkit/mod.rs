@@ -93,10 +93,12 @@ pub use withdrawal::{
 };
 pub use yielding::Yielding;
 
-use super::Storage;
+use std::sync::Arc;
+
+use super::{Storage, invariants};
 
 /// Runs every invariant of this module, each on a new empty store from `fresh`, and names on standard
-/// error the one that is broken.
+/// error the one that is broken. What each leaves behind is checked by [`invariants::check`].
 ///
 /// # Panics
 /// At the first invariant that is broken.
@@ -122,7 +124,9 @@ macro_rules! each_on_a_fresh_store {
         {
             $({
                 let _named = Named(stringify!($invariant));
-                $invariant(fresh().await).await;
+                let store = Arc::new(fresh().await);
+                $invariant(Arc::clone(&store)).await;
+                nothing_is_wrong(&*store).await;
             })*
         }
     };
@@ -202,6 +206,15 @@ each_on_a_fresh_store! {
     an_operation_that_is_dropped_midway_is_whole,
     a_clock_that_goes_backwards_loses_nothing,
     the_ends_of_time_break_nothing,
+}
+
+/// What is left behind is sound: [`invariants::check`] finds nothing.
+///
+/// # Panics
+/// If it finds something.
+pub async fn nothing_is_wrong<S: Storage>(store: &S) {
+    let report = invariants::check(store).await.expect("scan answers");
+    assert!(report.is_clean(), "what is left behind is sound: {report}");
 }
 
 struct Named(&'static str);
