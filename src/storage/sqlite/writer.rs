@@ -1,23 +1,18 @@
 //! The one thread that writes: operations that come while it commits share the next commit.
 
 use std::fs::File;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::error::Failure;
+use super::queue::Queue;
 use super::sweep::{Position, Step, forget_answers};
 use crate::protocol::time::Timestamp;
 use crate::storage::{StorageError, StorageErrorKind};
-
-/// How many operations share a commit at most.
-const GROUP: usize = 256;
-
-/// How many operations may wait. More of them would wait for longer than their clients do.
-const WAITING: usize = 16_384;
 
 /// How long after their end rows are left to `purge`. A code that comes again soon after its end still
 /// shows a theft.
@@ -25,7 +20,7 @@ const LINGER: Duration = Duration::from_secs(60);
 
 /// An operation on its way: carried out, perhaps more than once, and answered when its last run is
 /// committed.
-trait Job: Send {
+pub(super) trait Job: Send {
     fn run(&mut self, connection: &Connection) -> Result<(), Failure>;
     fn answer(self: Box<Self>);
     fn fail(self: Box<Self>, error: StorageError);
@@ -62,39 +57,6 @@ where
     }
 }
 
-/// The queue before the writer.
-#[derive(Default)]
-struct Queue {
-    state: Mutex<State>,
-    came: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    jobs: Vec<Box<dyn Job>>,
-    closed: bool,
-}
-
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for work and takes what there is; `None` when there will be no more.
-    fn take(&self, into: &mut Vec<Box<dyn Job>>) -> bool {
-        let mut state = self.lock();
-        while state.jobs.is_empty() {
-            if state.closed {
-                return false;
-            }
-            state = self.came.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        let count = state.jobs.len().min(GROUP);
-        into.extend(state.jobs.drain(..count));
-        true
-    }
-}
-
 /// The writer, from outside. When this is dropped, the writer finishes what waits and ends.
 pub(super) struct Writer {
     queue: Arc<Queue>,
@@ -123,47 +85,50 @@ impl Writer {
     ) -> Result<T, StorageError> {
         let (reply, answer) = oneshot::channel();
         let operation = Operation { act, outcome: None, reply, now };
-        {
-            let mut state = self.queue.lock();
-            if state.jobs.len() >= WAITING {
-                return Err(StorageError::new(StorageErrorKind::Unavailable, "too many operations wait"));
-            }
-            state.jobs.push(Box::new(operation));
-            if state.jobs.len() == 1 {
-                self.queue.came.notify_one();
-            }
-        }
+        self.queue.push(Box::new(operation))?;
         answer.await.map_err(|_| StorageError::new(StorageErrorKind::Unavailable, "the writer has ended"))?
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.queue.lock().closed = true;
-        self.queue.came.notify_one();
+        self.queue.close();
     }
 }
 
 fn write(queue: &Queue, connection: &Mutex<Connection>) {
-    let (mut group, mut sweeper) = (Vec::with_capacity(GROUP), Sweeper::default());
-    while queue.take(&mut group) {
+    let (mut group, mut sweeper) = (Vec::new(), Sweeper::default());
+    while queue.begin(&mut group) {
         let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-        run_group(&mut connection, &mut group, &mut sweeper);
+        run_group(&mut connection, &mut group, &mut sweeper, queue);
     }
 }
 
 /// Carries out a group in one commit. If one of its operations fails, each gets a commit of its own, so
 /// that one failure is not everybody's.
-fn run_group(connection: &mut Connection, group: &mut Vec<Box<dyn Job>>, sweeper: &mut Sweeper) {
-    match commit(connection, group, sweeper) {
-        Ok(()) => group.drain(..).for_each(Job::answer),
-        Err(NotCommitted::Operation(_)) if group.len() > 1 => {
+fn run_group(connection: &mut Connection, group: &mut Vec<Box<dyn Job>>, sweeper: &mut Sweeper, queue: &Queue) {
+    match commit(connection, group, sweeper, Some(queue)) {
+        Ok(took) => {
+            let count = group.len();
+            group.drain(..).for_each(Job::answer);
+            queue.answered(count, took);
+        }
+        Err(NotCommitted::Operation(failure)) if group.len() == 1 => fail_all(group, failure.into()),
+        Err(NotCommitted::Operation(_)) => {
             for job in group.drain(..) {
-                run_group(connection, &mut vec![job], sweeper);
+                run_alone(connection, job, sweeper);
             }
         }
+        Err(NotCommitted::Transaction(failure)) => fail_all(group, failure.into()),
+    }
+}
+
+fn run_alone(connection: &mut Connection, job: Box<dyn Job>, sweeper: &mut Sweeper) {
+    let mut alone = vec![job];
+    match commit(connection, &mut alone, sweeper, None) {
+        Ok(_) => alone.drain(..).for_each(Job::answer),
         Err(NotCommitted::Operation(failure) | NotCommitted::Transaction(failure)) => {
-            fail_all(group, StorageError::from(failure));
+            fail_all(&mut alone, failure.into());
         }
     }
 }
@@ -184,18 +149,34 @@ enum NotCommitted {
     Transaction(Failure),
 }
 
-fn commit(connection: &mut Connection, group: &mut [Box<dyn Job>], sweeper: &mut Sweeper) -> Result<(), NotCommitted> {
+/// Runs a group, and what comes to it from the queue meanwhile, and commits it; how long the commit took.
+#[allow(clippy::disallowed_methods, reason = "how long a commit takes decides how long others are waited for")]
+fn commit(
+    connection: &mut Connection,
+    group: &mut Vec<Box<dyn Job>>,
+    sweeper: &mut Sweeper,
+    queue: Option<&Queue>,
+) -> Result<Duration, NotCommitted> {
     let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
     let transaction = begun.map_err(|error| NotCommitted::Transaction(error.into()))?;
-    for job in &mut *group {
-        job.run(&transaction).map_err(NotCommitted::Operation)?;
+    let (started, mut done) = (Instant::now(), 0);
+    loop {
+        for job in &mut group[done..] {
+            job.run(&transaction).map_err(NotCommitted::Operation)?;
+        }
+        done = group.len();
+        if !queue.is_some_and(|queue| queue.more(group, started.elapsed())) {
+            break;
+        }
     }
     let position = sweeper.position.clone();
     sweeper.sweep(&transaction, group).map_err(NotCommitted::Operation)?;
+    let finished = Instant::now();
     transaction.commit().map_err(|error| {
         sweeper.position = position;
         NotCommitted::Transaction(error.into())
-    })
+    })?;
+    Ok(finished.elapsed())
 }
 
 /// Removes a few rows with every group, so that the file follows the load.
@@ -210,7 +191,7 @@ impl Sweeper {
         let end = Timestamp::from_millis(now.as_millis().saturating_sub(LINGER.as_millis() as u64));
         // Faster than rows can come: an operation adds two or three.
         let rows = group.len() as u32 * 8 + 32;
-        self.position.step(connection, end, Step { looks: rows, removes: rows })?;
+        self.position.step(connection, end, Step { looks: rows, removes: rows, made_by: end })?;
         forget_answers(connection, now, rows)?;
         Ok(())
     }
