@@ -35,16 +35,21 @@ mod redemption;
 mod reuse;
 mod revocation;
 mod rotation;
+mod scanning;
 mod scene;
 mod wholeness;
 mod withdrawal;
 mod yielding;
 
 pub use clients::{
-    a_client_is_read_back_as_it_was_inserted, a_registered_client_id_is_taken,
-    parallel_registrations_of_one_id_add_one_client,
+    a_change_replaces_a_client_and_raises_its_revision, a_client_is_read_back_as_it_was_inserted,
+    a_registered_client_id_is_taken, attack_41_a_decision_about_a_client_before_its_change_does_not_count,
+    parallel_changes_of_one_client_each_raise_its_revision, parallel_registrations_of_one_id_add_one_client,
 };
-pub use clocks::{a_clock_that_goes_backwards_loses_nothing, the_ends_of_time_break_nothing};
+pub use clocks::{
+    a_clock_that_goes_backwards_loses_nothing, attack_12_parallel_uses_by_two_clocks_give_one_token,
+    the_ends_of_time_break_nothing, two_clocks_that_differ_lose_nothing,
+};
 pub use consents::{
     a_revocation_forgets_what_was_agreed_to, attack_22_a_silent_approval_beside_a_revocation_needs_its_consent,
     attack_42_a_silent_approval_needs_consent_that_covers_it, consent_is_remembered_and_added_to_what_was_there,
@@ -56,7 +61,10 @@ pub use decisions::{
     attack_41_parallel_decisions_count_once,
 };
 pub use faulty::{Call, Faulty, Lost};
-pub use fidelity::{hostile_texts_are_kept_byte_for_byte, narrowed_tokens_are_kept, users_that_look_alike_are_apart};
+pub use fidelity::{
+    hostile_texts_are_kept_byte_for_byte, long_texts_are_kept_byte_for_byte, narrowed_tokens_are_kept,
+    users_that_look_alike_are_apart,
+};
 pub use lists::{
     a_page_holds_no_more_than_asked_for, grants_are_listed_newest_first, only_live_grants_are_listed,
     pages_show_every_grant_once,
@@ -85,6 +93,9 @@ pub use rotation::{
     a_taken_id_does_not_burn_the_refresh_token, an_exchange_adds_its_refresh_token,
     attack_15_a_taken_refresh_id_does_not_burn_the_code, attack_16_a_repetition_hears_the_same_and_adds_nothing,
     attack_16_parallel_rotations_give_one_successor,
+};
+pub use scanning::{
+    a_walk_shows_rows_as_they_are, a_walk_shows_what_took_the_place_of_what, pages_of_a_walk_show_every_row_once,
 };
 pub use wholeness::an_operation_that_is_dropped_midway_is_whole;
 pub use withdrawal::{
@@ -137,6 +148,9 @@ each_on_a_fresh_store! {
     a_client_is_read_back_as_it_was_inserted,
     a_registered_client_id_is_taken,
     parallel_registrations_of_one_id_add_one_client,
+    a_change_replaces_a_client_and_raises_its_revision,
+    attack_41_a_decision_about_a_client_before_its_change_does_not_count,
+    parallel_changes_of_one_client_each_raise_its_revision,
     an_approval_adds_its_grant_and_code,
     a_denial_is_remembered_and_adds_nothing,
     attack_41_a_prompt_is_decided_once,
@@ -194,7 +208,11 @@ each_on_a_fresh_store! {
     pages_show_every_grant_once,
     only_live_grants_are_listed,
     a_page_holds_no_more_than_asked_for,
+    pages_of_a_walk_show_every_row_once,
+    a_walk_shows_rows_as_they_are,
+    a_walk_shows_what_took_the_place_of_what,
     hostile_texts_are_kept_byte_for_byte,
+    long_texts_are_kept_byte_for_byte,
     narrowed_tokens_are_kept,
     users_that_look_alike_are_apart,
     purging_leaves_what_is_alive,
@@ -206,6 +224,8 @@ each_on_a_fresh_store! {
     an_operation_that_is_dropped_midway_is_whole,
     a_clock_that_goes_backwards_loses_nothing,
     the_ends_of_time_break_nothing,
+    two_clocks_that_differ_lose_nothing,
+    attack_12_parallel_uses_by_two_clocks_give_one_token,
 }
 
 /// What is left behind is sound: [`invariants::check`] finds nothing.
