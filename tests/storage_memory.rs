@@ -27,6 +27,27 @@ async fn it_conforms_when_what_has_ended_goes_at_once() {
     testkit::run_all(|| async { Eager::default() }).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_clones_are_one_store() {
+    let two = |store: MemoryStorage| (store.clone(), store);
+    testkit::run_shared(|| async { two(MemoryStorage::new()) }).await;
+    testkit::run_shared(|| async {
+        let (one, other) = two(MemoryStorage::new());
+        (Yielding::new(one), Yielding::new(other))
+    })
+    .await;
+    testkit::run_shared(|| async {
+        let store = Eager::default();
+        (store.clone(), AnyStorage::new(store))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn it_conforms_with_many_rows() {
+    testkit::run_large(|| async { MemoryStorage::new() }).await;
+}
+
 /// The caller of an exchange whose answer is lost cannot tell, and trying again must not give a second
 /// token: it counts as a replay.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,8 +13,13 @@
 //! # Ok::<_, std::io::Error>(())
 //! ```
 //!
+//! [`run_shared`] does so for two handles on one database, and [`run_large`] with many rows.
+//!
 //! Run it a second time over [`Yielding`], which widens the gaps in which a race can go wrong.
 //! [`Faulty`] is a store whose requests or answers get lost, for the tests of what calls a store.
+//!
+//! A store may remove by itself what ended more than a minute before the present of any write; nothing
+//! here expects such rows to be there.
 //!
 //! New invariants come with new versions: a store that passes today may fail after an update, and
 //! was wrong before.
@@ -27,6 +32,7 @@ mod consents;
 mod decisions;
 mod faulty;
 mod fidelity;
+mod large;
 mod lists;
 mod purging;
 mod races;
@@ -37,6 +43,7 @@ mod revocation;
 mod rotation;
 mod scanning;
 mod scene;
+mod sharing;
 mod wholeness;
 mod withdrawal;
 mod yielding;
@@ -64,6 +71,10 @@ pub use faulty::{Call, Faulty, Lost};
 pub use fidelity::{
     hostile_texts_are_kept_byte_for_byte, long_texts_are_kept_byte_for_byte, narrowed_tokens_are_kept,
     users_that_look_alike_are_apart,
+};
+pub use large::{
+    pages_show_each_of_many_clients_once, pages_show_each_of_many_grants_once,
+    purging_many_rows_beside_exchanges_leaves_what_is_alive,
 };
 pub use lists::{
     a_page_holds_no_more_than_asked_for, grants_are_listed_newest_first, only_live_grants_are_listed,
@@ -97,6 +108,11 @@ pub use rotation::{
 pub use scanning::{
     a_walk_shows_rows_as_they_are, a_walk_shows_what_took_the_place_of_what, pages_of_a_walk_show_every_row_once,
 };
+pub use sharing::{
+    attack_12_exchanges_over_two_handles_give_one_token, attack_16_rotations_over_two_handles_give_one_successor,
+    attack_22_a_revocation_over_another_handle_leaves_nothing_alive, attack_41_decisions_over_two_handles_count_once,
+    what_one_handle_wrote_the_other_sees,
+};
 pub use wholeness::an_operation_that_is_dropped_midway_is_whole;
 pub use withdrawal::{
     a_token_is_issued_into_a_live_grant_alone, an_access_token_is_revoked_alone,
@@ -123,6 +139,67 @@ where
     consents_and_clients(&fresh).await;
     refresh_tokens(&fresh).await;
     lists_and_purging(&fresh).await;
+}
+
+/// Runs what two handles on one database must keep to, each on a new empty database of which `fresh` gives
+/// two handles: two values that share nothing but the database, as two processes do. A store that lives in
+/// its process has two clones.
+///
+/// Like [`run_all`], it names what is broken, and checks what each leaves behind.
+///
+/// # Panics
+/// At the first invariant that is broken.
+pub async fn run_shared<A, B, F, Fut>(fresh: F)
+where
+    A: Storage,
+    B: Storage,
+    F: Fn() -> Fut + Send + Sync,
+    Fut: Future<Output = (A, B)> + Send,
+{
+    macro_rules! each_on_a_fresh_database {
+        ($($invariant:ident,)*) => { $({
+            let _named = Named(stringify!($invariant));
+            let (one, other) = fresh().await;
+            let (one, other) = (Arc::new(one), Arc::new(other));
+            $invariant(Arc::clone(&one), Arc::clone(&other)).await;
+            nothing_is_wrong(&*one).await;
+            nothing_is_wrong(&*other).await;
+        })* };
+    }
+    each_on_a_fresh_database! {
+        what_one_handle_wrote_the_other_sees,
+        attack_12_exchanges_over_two_handles_give_one_token,
+        attack_16_rotations_over_two_handles_give_one_successor,
+        attack_41_decisions_over_two_handles_count_once,
+        attack_22_a_revocation_over_another_handle_leaves_nothing_alive,
+    }
+}
+
+/// Runs what takes its time: the same with a hundred thousand rows, each on a new empty store.
+///
+/// Like [`run_all`], it names what is broken, and checks what each leaves behind.
+///
+/// # Panics
+/// At the first invariant that is broken.
+pub async fn run_large<S, F, Fut>(fresh: F)
+where
+    S: Storage,
+    F: Fn() -> Fut + Send + Sync,
+    Fut: Future<Output = S> + Send,
+{
+    macro_rules! each_with_many_rows {
+        ($($invariant:ident($rows:expr),)*) => { $({
+            let _named = Named(stringify!($invariant));
+            let store = Arc::new(fresh().await);
+            $invariant(Arc::clone(&store), $rows).await;
+            nothing_is_wrong(&*store).await;
+        })* };
+    }
+    each_with_many_rows! {
+        pages_show_each_of_many_grants_once(100_000),
+        pages_show_each_of_many_clients_once(100_000),
+        purging_many_rows_beside_exchanges_leaves_what_is_alive(10_000),
+    }
 }
 
 macro_rules! each_on_a_fresh_store {
