@@ -180,8 +180,7 @@ async fn consent_pages<S: Storage>(world: &World<Lossy<S>>) {
 async fn decisions<S: Storage>(world: &World<Lossy<S>>) {
     let client = world.public_client().await;
     for decision in ["allow", "deny"] {
-        for (lost, call) in
-            [(Lost::Request, Call::Client), (Lost::Answer, Call::Client), (Lost::Request, Call::Decide)]
+        for (lost, call) in [(Lost::Request, Call::Client), (Lost::Answer, Call::Client), (Lost::Request, Call::Decide)]
         {
             let name = format!("{decision} {lost:?} {call:?}");
             let mut browser = world.browser_of(&name);
