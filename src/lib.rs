@@ -31,6 +31,7 @@
 //! | `axum` | `grantor::axum`: the router and the extractor; includes `tower` |
 //! | `tower` | `grantor::tower`: the endpoints as a service, the guard as a layer |
 //! | `actix` | `grantor::actix`: the routes, the guard as a middleware and the extractor |
+//! | `postgres` | `PostgresStorage`: everything in PostgreSQL, for many instances of an app |
 //! | `testkit` | `grantor::storage::testkit`: the conformance kit for stores |
 //!
 //! Features only add; nothing is relaxed by one. Without any, the endpoints are one function,
@@ -64,6 +65,8 @@ pub use protocol::seal::Keys;
 pub use protocol::secret::OrderedId;
 pub use protocol::time::Timestamp;
 pub use server::{Builder, ConnectedApp, Registration, Resource, Server};
+#[cfg(feature = "postgres")]
+pub use storage::PostgresStorage;
 #[cfg(feature = "sqlite")]
 pub use storage::SqliteStorage;
 pub use storage::{MemoryStorage, Storage, StorageError};

@@ -11,6 +11,8 @@
 mod erased;
 mod error;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod scan;
 mod shared;
 mod sharing;
@@ -30,6 +32,8 @@ pub use crate::protocol::commit::{
 pub use erased::AnyStorage;
 pub use error::{StorageError, StorageErrorKind};
 pub use memory::MemoryStorage;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresStorage};
 pub use scan::{Row, Scanned, Table};
 pub use sharing::{Change, Feed, Listener, Listeners, Sharing};
 #[cfg(feature = "sqlite")]
