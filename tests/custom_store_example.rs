@@ -96,7 +96,7 @@ async fn it_keeps_its_rows_beside_those_of_the_app() {
 
 /// As two processes would: each has a connection of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn attack_12_two_handles_on_one_file_redeem_a_code_once() {
+async fn two_handles_on_one_file_redeem_a_code_once() {
     let file = File::new();
     let stores = [file.store(), file.store()];
     let client = with_a_client(&stores[0]).await;
