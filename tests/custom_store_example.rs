@@ -6,9 +6,10 @@
 #[path = "../examples/custom_store/store/mod.rs"]
 mod store;
 
+mod scratch;
+
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use grantor::protocol::client::Client;
 use grantor::storage::testkit::records::{self, NOW};
@@ -17,16 +18,15 @@ use grantor::storage::{Approval, Decided, Inserted, Redeemed, Revoked, Rotated, 
 use rusqlite::Connection;
 use tokio::sync::Barrier;
 
+use scratch::Folder;
 use store::AppStorage;
 
-/// A database in a file that goes away with this.
+/// A database in a file.
 struct File(PathBuf);
 
 impl File {
-    fn new() -> Self {
-        static COUNTER: AtomicU32 = AtomicU32::new(0);
-        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        Self(std::env::temp_dir().join(format!("grantor-custom-store-test-{}-{number}.db", std::process::id())))
+    fn in_folder(folder: &Folder) -> Self {
+        Self(folder.fresh())
     }
 
     fn connection(&self) -> Connection {
@@ -35,16 +35,6 @@ impl File {
 
     fn store(&self) -> AppStorage {
         AppStorage::new(self.connection()).unwrap()
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        for suffix in ["", "-wal", "-shm"] {
-            let mut path = self.0.clone().into_os_string();
-            path.push(suffix);
-            let _ = std::fs::remove_file(path);
-        }
     }
 }
 
@@ -77,7 +67,8 @@ async fn it_conforms_when_every_call_gives_way_to_others() {
 
 #[tokio::test]
 async fn it_keeps_its_rows_beside_those_of_the_app() {
-    let file = File::new();
+    let folder = Folder::new("custom-store");
+    let file = File::in_folder(&folder);
     file.connection().execute_batch("CREATE TABLE note (text TEXT); INSERT INTO note VALUES ('Buy milk')").unwrap();
     let store = file.store();
     let client = with_a_client(&store).await;
@@ -97,7 +88,8 @@ async fn it_keeps_its_rows_beside_those_of_the_app() {
 /// As two processes would: each has a connection of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_handles_on_one_file_redeem_a_code_once() {
-    let file = File::new();
+    let folder = Folder::new("custom-store");
+    let file = File::in_folder(&folder);
     let stores = [file.store(), file.store()];
     let client = with_a_client(&stores[0]).await;
     for _ in 0..5 {
@@ -129,7 +121,8 @@ async fn two_handles_on_one_file_redeem_a_code_once() {
 
 #[tokio::test]
 async fn what_cannot_be_understood_is_corrupt_and_what_is_locked_a_conflict() {
-    let file = File::new();
+    let folder = Folder::new("custom-store");
+    let file = File::in_folder(&folder);
     let store = file.store();
     let client = with_a_client(&store).await;
     let approval = approved(&store, &client).await;
