@@ -11,6 +11,7 @@ mod scratch;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use grantor::Timestamp;
 use grantor::protocol::client::Client;
 use grantor::storage::testkit::records::{self, NOW};
 use grantor::storage::testkit::{self, Yielding};
@@ -83,6 +84,24 @@ async fn it_keeps_its_rows_beside_those_of_the_app() {
     assert_eq!(store.rotate_refresh(rotation).await.unwrap(), Rotated::First);
     let note: String = file.connection().query_row("SELECT text FROM note", [], |row| row.get(0)).unwrap();
     assert_eq!(note, "Buy milk");
+}
+
+#[tokio::test]
+async fn a_sealed_answer_is_forgotten_when_its_window_ends() {
+    let store = in_memory();
+    let client = with_a_client(&store).await;
+    let approval = approved(&store, &client).await;
+    let exchange = records::redeem_with_refresh(&approval, NOW);
+    assert_eq!(store.redeem_code(exchange.clone()).await.unwrap(), Redeemed::First);
+    let presented = exchange.refresh.unwrap().id;
+    let rotation = records::rotate(presented, &approval.grant, NOW);
+    let end = rotation.grace_until;
+    assert_eq!(store.rotate_refresh(rotation).await.unwrap(), Rotated::First);
+    for (now, is_kept) in [(Timestamp::from_millis(end.as_millis() - 1), true), (end, false)] {
+        let _ = store.purge(now, 100).await.unwrap();
+        let rotation = store.refresh_token(presented).await.unwrap().unwrap().rotation.unwrap();
+        assert_eq!(rotation.answer.is_some(), is_kept);
+    }
 }
 
 /// As two processes would: each has a connection of its own.

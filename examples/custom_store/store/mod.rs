@@ -164,6 +164,8 @@ impl Storage for AppStorage {
     }
 
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
+        // In steps, so that others get in between.
+        while self.run(move |connection| operations::forget_answers(connection, now, 256)).await? >= 256 {}
         self.run(move |connection| operations::purge(connection, now, limit)).await
     }
 }

@@ -248,14 +248,18 @@ pub(super) fn purge(connection: &mut Connection, now: Timestamp, limit: u32) -> 
     let mut gone = 0;
     for (table, end) in ENDING {
         let sql = format!("DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {end} <= ?1 LIMIT ?2)");
-        let removed = execute(&transaction, &sql, (millis(now), limit - gone))?;
-        gone += u32::try_from(removed).unwrap_or(limit);
+        let removed = execute(&transaction, &sql, (millis(now), limit.saturating_sub(gone)))?;
+        gone = gone.saturating_add(u32::try_from(removed).unwrap_or(limit));
     }
-    // Each transaction adds one such answer at most, so that these keep up.
+    transaction.commit()?;
+    Ok(gone)
+}
+
+/// Removes up to `limit` sealed answers that are given no more. They do not count as rows.
+pub(super) fn forget_answers(connection: &Connection, now: Timestamp, limit: u32) -> Result<u32> {
     let sql = "UPDATE oauth_refresh_token SET answer = NULL
                WHERE id IN (SELECT id FROM oauth_refresh_token
                             WHERE answer IS NOT NULL AND grace_until <= ?1 LIMIT ?2)";
-    execute(&transaction, sql, (millis(now), limit))?;
-    transaction.commit()?;
-    Ok(gone)
+    let forgotten = execute(connection, sql, (millis(now), limit))?;
+    Ok(u32::try_from(forgotten).unwrap_or(limit))
 }
