@@ -6,6 +6,7 @@ mod error;
 mod exchange;
 mod lists;
 mod open;
+mod queue;
 mod readers;
 mod reads;
 mod rows;
@@ -83,7 +84,7 @@ impl SqliteStorage {
 }
 
 /// How far one step of a purge goes: far below a millisecond, and others write before the next one.
-const PURGE: Step = Step { looks: 1024, removes: 256 };
+const PURGE: Step = Step { looks: 1024, removes: 256, made_by: Timestamp::from_millis(u64::MAX) };
 
 impl SqliteStorage {
     async fn write<T: Send + 'static>(

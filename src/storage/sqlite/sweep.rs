@@ -8,43 +8,48 @@ use rusqlite::{Connection, params};
 
 use super::error::Failure;
 use super::exchange::execute;
+use crate::protocol::prompt::PromptId;
+use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::sql;
 
 /// The tables, in the order in which they are cleaned: what hangs on grants before the grants.
 const TABLES: [Walk; 5] = [
     Walk::by_id(
-        "SELECT id, expires_at FROM access_token WHERE id > ?1 ORDER BY id LIMIT ?2",
+        "SELECT id, expires_at FROM access_token WHERE id > ?1 AND id <= ?3 ORDER BY id LIMIT ?2",
         "DELETE FROM access_token WHERE id > ?1 AND id <= ?2 AND expires_at <= ?3",
     ),
     Walk::by_id(
-        "SELECT id, expires_at FROM refresh_token WHERE id > ?1 ORDER BY id LIMIT ?2",
+        "SELECT id, expires_at FROM refresh_token WHERE id > ?1 AND id <= ?3 ORDER BY id LIMIT ?2",
         "DELETE FROM refresh_token WHERE id > ?1 AND id <= ?2 AND expires_at <= ?3",
     ),
     Walk::by_id(
-        "SELECT id, expires_at FROM code WHERE id > ?1 ORDER BY id LIMIT ?2",
+        "SELECT id, expires_at FROM code WHERE id > ?1 AND id <= ?3 ORDER BY id LIMIT ?2",
         "DELETE FROM code WHERE id > ?1 AND id <= ?2 AND expires_at <= ?3",
     ),
     Walk {
         start: Key::Bytes(Vec::new()),
-        look: "SELECT prompt, keep_until FROM decision WHERE prompt > ?1 ORDER BY prompt LIMIT ?2",
+        newest: |time| Key::Bytes(PromptId::last_at(time).as_bytes().to_vec()),
+        look: "SELECT prompt, keep_until FROM decision WHERE prompt > ?1 AND prompt <= ?3 ORDER BY prompt LIMIT ?2",
         remove: "DELETE FROM decision WHERE prompt > ?1 AND prompt <= ?2 AND keep_until <= ?3",
     },
     Walk::by_id(
-        "SELECT id, expires_at FROM grants WHERE id > ?1 ORDER BY id LIMIT ?2",
+        "SELECT id, expires_at FROM grants WHERE id > ?1 AND id <= ?3 ORDER BY id LIMIT ?2",
         "DELETE FROM grants WHERE id > ?1 AND id <= ?2 AND expires_at <= ?3",
     ),
 ];
 
 struct Walk {
     start: Key,
+    /// The last key of what was made at a time.
+    newest: fn(Timestamp) -> Key,
     look: &'static str,
     remove: &'static str,
 }
 
 impl Walk {
     const fn by_id(look: &'static str, remove: &'static str) -> Self {
-        Self { start: Key::Number(-1), look, remove }
+        Self { start: Key::Number(-1), newest: |time| Key::Number(sql::bits(OrderedId::last_at(time))), look, remove }
     }
 }
 
@@ -79,6 +84,9 @@ pub(super) struct Step {
     pub(super) looks: u32,
     /// Rows that it removes.
     pub(super) removes: u32,
+    /// How late the rows were made that it looks at. What was made later than a time has not ended by then,
+    /// unless clocks differ.
+    pub(super) made_by: Timestamp,
 }
 
 /// Where the walk through the tables is.
@@ -123,8 +131,9 @@ impl Position {
 
     /// How many rows a step covers, the last of them, and how many of them have ended.
     fn look(&self, connection: &Connection, end: Timestamp, step: Step) -> Result<(u32, Key, u32), Failure> {
-        let mut statement = connection.prepare_cached(TABLES[self.table].look)?;
-        let mut rows = statement.query(params![self.behind, step.looks])?;
+        let walk = &TABLES[self.table];
+        let mut statement = connection.prepare_cached(walk.look)?;
+        let mut rows = statement.query(params![self.behind, step.looks, (walk.newest)(step.made_by)])?;
         let (mut seen, mut last, mut ended) = (0, self.behind.clone(), 0);
         while ended < step.removes
             && let Some(row) = rows.next()?

@@ -1,23 +1,18 @@
 //! The one thread that writes: operations that come while it commits share the next commit.
 
 use std::fs::File;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::error::Failure;
+use super::queue::Queue;
 use super::sweep::{Position, Step, forget_answers};
 use crate::protocol::time::Timestamp;
 use crate::storage::{StorageError, StorageErrorKind};
-
-/// How many operations share a commit at most.
-const GROUP: usize = 256;
-
-/// How many operations may wait. More of them would wait for longer than their clients do.
-const WAITING: usize = 16_384;
 
 /// How long after their end rows are left to `purge`. A code that comes again soon after its end still
 /// shows a theft.
@@ -25,7 +20,7 @@ const LINGER: Duration = Duration::from_secs(60);
 
 /// An operation on its way: carried out, perhaps more than once, and answered when its last run is
 /// committed.
-trait Job: Send {
+pub(super) trait Job: Send {
     fn run(&mut self, connection: &Connection) -> Result<(), Failure>;
     fn answer(self: Box<Self>);
     fn fail(self: Box<Self>, error: StorageError);
@@ -62,39 +57,6 @@ where
     }
 }
 
-/// The queue before the writer.
-#[derive(Default)]
-struct Queue {
-    state: Mutex<State>,
-    came: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    jobs: Vec<Box<dyn Job>>,
-    closed: bool,
-}
-
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for work and takes what there is; `None` when there will be no more.
-    fn take(&self, into: &mut Vec<Box<dyn Job>>) -> bool {
-        let mut state = self.lock();
-        while state.jobs.is_empty() {
-            if state.closed {
-                return false;
-            }
-            state = self.came.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        let count = state.jobs.len().min(GROUP);
-        into.extend(state.jobs.drain(..count));
-        true
-    }
-}
-
 /// The writer, from outside. When this is dropped, the writer finishes what waits and ends.
 pub(super) struct Writer {
     queue: Arc<Queue>,
@@ -123,32 +85,24 @@ impl Writer {
     ) -> Result<T, StorageError> {
         let (reply, answer) = oneshot::channel();
         let operation = Operation { act, outcome: None, reply, now };
-        {
-            let mut state = self.queue.lock();
-            if state.jobs.len() >= WAITING {
-                return Err(StorageError::new(StorageErrorKind::Unavailable, "too many operations wait"));
-            }
-            state.jobs.push(Box::new(operation));
-            if state.jobs.len() == 1 {
-                self.queue.came.notify_one();
-            }
-        }
+        self.queue.push(Box::new(operation))?;
         answer.await.map_err(|_| StorageError::new(StorageErrorKind::Unavailable, "the writer has ended"))?
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.queue.lock().closed = true;
-        self.queue.came.notify_one();
+        self.queue.close();
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "how long a commit takes decides how long others are waited for")]
 fn write(queue: &Queue, connection: &Mutex<Connection>) {
-    let (mut group, mut sweeper) = (Vec::with_capacity(GROUP), Sweeper::default());
+    let (mut group, mut sweeper) = (Vec::new(), Sweeper::default());
     while queue.take(&mut group) {
-        let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-        run_group(&mut connection, &mut group, &mut sweeper);
+        let (count, started) = (group.len(), Instant::now());
+        run_group(&mut connection.lock().unwrap_or_else(PoisonError::into_inner), &mut group, &mut sweeper);
+        queue.committed(count, started.elapsed());
     }
 }
 
@@ -210,7 +164,7 @@ impl Sweeper {
         let end = Timestamp::from_millis(now.as_millis().saturating_sub(LINGER.as_millis() as u64));
         // Faster than rows can come: an operation adds two or three.
         let rows = group.len() as u32 * 8 + 32;
-        self.position.step(connection, end, Step { looks: rows, removes: rows })?;
+        self.position.step(connection, end, Step { looks: rows, removes: rows, made_by: end })?;
         forget_answers(connection, now, rows)?;
         Ok(())
     }
