@@ -64,4 +64,4 @@ pub use protocol::seal::Keys;
 pub use protocol::secret::OrderedId;
 pub use protocol::time::Timestamp;
 pub use server::{Builder, ConnectedApp, Registration, Resource, Server};
-pub use storage::{MemoryStorage, Storage, StorageError};
+pub use storage::{Cached, MemoryStorage, Storage, StorageError};
