@@ -243,6 +243,28 @@ async fn that_something_does_not_exist_is_not_kept() {
 }
 
 #[tokio::test]
+async fn that_a_token_was_revoked_is_not_kept() {
+    let scene = Scene::new(Sharing::Sole).await;
+    let installed = scene.installed().await;
+    Ending::RevokedGrant.of(&scene.cached, &installed).await.unwrap();
+    for look_ups in 1..=3 {
+        assert!(!scene.is_live(installed.token).await);
+        assert_eq!(scene.store.look_ups(), look_ups);
+    }
+}
+
+#[tokio::test]
+async fn with_no_capacity_every_look_up_gets_to_the_store() {
+    let store = Staged::new(Sharing::Sole);
+    let scene = Scene { cached: Cached::new(store.clone()).capacity(0), ..Scene::over(store).await };
+    let installed = scene.installed().await;
+    for round in 1..=3 {
+        assert!(scene.is_live(installed.token).await && scene.name().await.is_some());
+        assert_eq!(scene.store.look_ups(), 2 * round);
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_ended_by_time_is_not_kept() {
     let scene = Scene::new(Sharing::Sole).await;
     let (one, another) = (scene.kept().await, scene.kept().await);

@@ -70,12 +70,11 @@ impl<S: Storage> Cached<S> {
     /// kilobyte, more for long lists of redirect URIs; for 0 nothing is kept. What was kept is forgotten.
     #[must_use]
     pub fn capacity(mut self, tokens: usize) -> Self {
-        let sharing = self.inner.sharing();
-        let may_keep = tokens > 0 && !matches!(sharing, Sharing::Unheard);
-        self.cache = may_keep.then(|| Arc::new(Cache::new(tokens)));
-        self.feed = match sharing {
-            Sharing::Sole | Sharing::Unheard => None,
-            Sharing::Heard(feed) => Some(feed),
+        let keep = || Some(Arc::new(Cache::new(tokens)));
+        (self.cache, self.feed) = match self.inner.sharing() {
+            Sharing::Sole => (keep(), None),
+            Sharing::Heard(feed) => (keep(), Some(feed)),
+            Sharing::Unheard => (None, None),
         };
         if let (Some(cache), Some(feed)) = (&self.cache, &self.feed) {
             let listener: Weak<dyn Listener> = Arc::<Cache>::downgrade(cache);

@@ -36,7 +36,7 @@ impl<T: Clone> Sets<T> {
     /// A table of at most `capacity` entries.
     pub(super) fn new(capacity: usize) -> Self {
         let ways = capacity.min(WAYS);
-        let sets = if ways == 0 { 0 } else { capacity / ways };
+        let sets = capacity.checked_div(ways).unwrap_or_default();
         let empty = || Set(RwLock::new(Entries { entries: Vec::new(), hand: 0 }));
         Self { sets: (0..sets).map(|_| empty()).collect(), ways }
     }
