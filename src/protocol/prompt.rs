@@ -38,6 +38,13 @@ impl PromptId {
         Self(bytes)
     }
 
+    /// The highest name of a prompt that was made at `time` or before.
+    #[must_use]
+    pub fn last_at(time: Timestamp) -> Self {
+        let last = (1 << 48) - 1;
+        Self::new(Timestamp::from_millis(time.as_millis().min(last)), [0xff; 10])
+    }
+
     /// The 16 bytes of the name, as a store keeps them.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {

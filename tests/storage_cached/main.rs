@@ -6,6 +6,11 @@ mod exactness;
 mod feed;
 mod others;
 mod scene;
+#[cfg(feature = "sqlite")]
+#[path = "../scratch/mod.rs"]
+mod scratch;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod staged;
 mod stress;
 
