@@ -28,11 +28,19 @@ struct State {
     closed: bool,
     /// How many callers there seem to be: those who were answered at last and those who waited meanwhile.
     callers: usize,
-    /// How long they are waited for, so that they share a commit again.
+    /// How long a group is waited for in all.
     patience: Duration,
     /// Groups that are not waited for, since the last one did not come.
     hurry: u32,
     hurries: u32,
+}
+
+impl State {
+    /// Moves what waits to a group, as much as it can hold.
+    fn join(&mut self, group: &mut Vec<Box<dyn Job>>) {
+        let count = self.jobs.len().min(GROUP - group.len());
+        group.extend(self.jobs.drain(..count));
+    }
 }
 
 impl Queue {
@@ -46,8 +54,7 @@ impl Queue {
             return Err(StorageError::new(StorageErrorKind::Unavailable, "too many operations wait"));
         }
         state.jobs.push(job);
-        let count = state.jobs.len();
-        if count == 1 || count == state.callers.min(GROUP) {
+        if state.jobs.len() == 1 {
             self.came.notify_one();
         }
         Ok(())
@@ -59,44 +66,47 @@ impl Queue {
         self.came.notify_one();
     }
 
-    /// Waits for work and takes a group of it; `false` when there will be no more.
-    pub(super) fn take(&self, group: &mut Vec<Box<dyn Job>>) -> bool {
+    /// Waits for work and begins a group with it; `false` when there will be no more.
+    pub(super) fn begin(&self, group: &mut Vec<Box<dyn Job>>) -> bool {
         let nothing = |state: &mut State| state.jobs.is_empty() && !state.closed;
         let mut state = self.came.wait_while(self.lock(), nothing).unwrap_or_else(PoisonError::into_inner);
-        if state.jobs.is_empty() {
+        state.join(group);
+        !group.is_empty()
+    }
+
+    /// Adds to a group that was begun `since` ago; `false` when it is complete. Callers who were just
+    /// answered are about to come back, and are waited for a little. If they do not, the next groups are
+    /// not waited for.
+    pub(super) fn more(&self, group: &mut Vec<Box<dyn Job>>, since: Duration) -> bool {
+        let mut state = self.lock();
+        let count = group.len();
+        state.join(group);
+        if group.len() > count {
+            return true;
+        }
+        let is_complete = count >= state.callers.min(GROUP) || state.closed;
+        if is_complete || state.hurry > 0 {
+            state.hurry = state.hurry.saturating_sub(1);
+            state.hurries = if is_complete { 0 } else { state.hurries };
             return false;
         }
-        if state.hurry > 0 {
-            state.hurry -= 1;
-        } else if state.jobs.len() < state.callers.min(GROUP) {
-            state = self.gather(state);
+        let left = state.patience.saturating_sub(since);
+        let nothing = |state: &mut State| state.jobs.is_empty() && !state.closed;
+        let (mut state, _) = self.came.wait_timeout_while(state, left, nothing).unwrap_or_else(PoisonError::into_inner);
+        state.join(group);
+        if group.len() > count {
+            return true;
         }
-        let count = state.jobs.len().min(GROUP);
-        group.extend(state.jobs.drain(..count));
-        true
+        state.hurries = (state.hurries * 2 + 1).min(63);
+        state.hurry = state.hurries;
+        false
     }
 
-    /// Waits a little for callers who were just answered, and are about to come back. If they do not, the
-    /// next groups are not waited for.
-    fn gather<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let patience = state.patience;
-        let too_few = |state: &mut State| state.jobs.len() < state.callers.min(GROUP) && !state.closed;
-        let waited = self.came.wait_timeout_while(state, patience, too_few);
-        let (mut state, outcome) = waited.unwrap_or_else(PoisonError::into_inner);
-        if outcome.timed_out() {
-            state.hurries = (state.hurries * 2 + 1).min(63);
-            state.hurry = state.hurries;
-        } else {
-            state.hurries = 0;
-        }
-        state
-    }
-
-    /// Notes that a group of `count` operations was answered after `took`.
-    pub(super) fn committed(&self, count: usize, took: Duration) {
+    /// Notes that a group of `count` operations was answered, and how long its commit took.
+    pub(super) fn answered(&self, count: usize, commit: Duration) {
         let mut state = self.lock();
         state.callers = count + state.jobs.len();
-        // To wait for longer than a part of a commit would lose more than it wins.
-        state.patience = (took / 2).min(PATIENCE);
+        // To wait for longer than a commit would lose more than it wins.
+        state.patience = commit.min(PATIENCE);
     }
 }

@@ -96,28 +96,39 @@ impl Drop for Writer {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "how long a commit takes decides how long others are waited for")]
 fn write(queue: &Queue, connection: &Mutex<Connection>) {
     let (mut group, mut sweeper) = (Vec::new(), Sweeper::default());
-    while queue.take(&mut group) {
-        let (count, started) = (group.len(), Instant::now());
-        run_group(&mut connection.lock().unwrap_or_else(PoisonError::into_inner), &mut group, &mut sweeper);
-        queue.committed(count, started.elapsed());
+    while queue.begin(&mut group) {
+        let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        run_group(&mut connection, &mut group, &mut sweeper, queue);
     }
 }
 
 /// Carries out a group in one commit. If one of its operations fails, each gets a commit of its own, so
 /// that one failure is not everybody's.
-fn run_group(connection: &mut Connection, group: &mut Vec<Box<dyn Job>>, sweeper: &mut Sweeper) {
-    match commit(connection, group, sweeper) {
-        Ok(()) => group.drain(..).for_each(Job::answer),
-        Err(NotCommitted::Operation(_)) if group.len() > 1 => {
+fn run_group(connection: &mut Connection, group: &mut Vec<Box<dyn Job>>, sweeper: &mut Sweeper, queue: &Queue) {
+    match commit(connection, group, sweeper, Some(queue)) {
+        Ok(took) => {
+            let count = group.len();
+            group.drain(..).for_each(Job::answer);
+            queue.answered(count, took);
+        }
+        Err(NotCommitted::Operation(failure)) if group.len() == 1 => fail_all(group, failure.into()),
+        Err(NotCommitted::Operation(_)) => {
             for job in group.drain(..) {
-                run_group(connection, &mut vec![job], sweeper);
+                run_alone(connection, job, sweeper);
             }
         }
+        Err(NotCommitted::Transaction(failure)) => fail_all(group, failure.into()),
+    }
+}
+
+fn run_alone(connection: &mut Connection, job: Box<dyn Job>, sweeper: &mut Sweeper) {
+    let mut alone = vec![job];
+    match commit(connection, &mut alone, sweeper, None) {
+        Ok(_) => alone.drain(..).for_each(Job::answer),
         Err(NotCommitted::Operation(failure) | NotCommitted::Transaction(failure)) => {
-            fail_all(group, StorageError::from(failure));
+            fail_all(&mut alone, failure.into());
         }
     }
 }
@@ -138,18 +149,34 @@ enum NotCommitted {
     Transaction(Failure),
 }
 
-fn commit(connection: &mut Connection, group: &mut [Box<dyn Job>], sweeper: &mut Sweeper) -> Result<(), NotCommitted> {
+/// Runs a group, and what comes to it from the queue meanwhile, and commits it; how long the commit took.
+#[allow(clippy::disallowed_methods, reason = "how long a commit takes decides how long others are waited for")]
+fn commit(
+    connection: &mut Connection,
+    group: &mut Vec<Box<dyn Job>>,
+    sweeper: &mut Sweeper,
+    queue: Option<&Queue>,
+) -> Result<Duration, NotCommitted> {
     let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
     let transaction = begun.map_err(|error| NotCommitted::Transaction(error.into()))?;
-    for job in &mut *group {
-        job.run(&transaction).map_err(NotCommitted::Operation)?;
+    let (started, mut done) = (Instant::now(), 0);
+    loop {
+        for job in &mut group[done..] {
+            job.run(&transaction).map_err(NotCommitted::Operation)?;
+        }
+        done = group.len();
+        if !queue.is_some_and(|queue| queue.more(group, started.elapsed())) {
+            break;
+        }
     }
     let position = sweeper.position.clone();
     sweeper.sweep(&transaction, group).map_err(NotCommitted::Operation)?;
+    let finished = Instant::now();
     transaction.commit().map_err(|error| {
         sweeper.position = position;
         NotCommitted::Transaction(error.into())
-    })
+    })?;
+    Ok(finished.elapsed())
 }
 
 /// Removes a few rows with every group, so that the file follows the load.
