@@ -72,4 +72,4 @@ pub use server::{Builder, ConnectedApp, Registration, Resource, Server};
 pub use storage::PostgresStorage;
 #[cfg(feature = "sqlite")]
 pub use storage::SqliteStorage;
-pub use storage::{MemoryStorage, Storage, StorageError};
+pub use storage::{Cached, MemoryStorage, Storage, StorageError};

@@ -8,6 +8,7 @@
 //! Implement [`Storage`] with plain `async fn`; `storage::testkit` (feature `testkit`) proves an
 //! implementation.
 
+mod cached;
 mod erased;
 mod error;
 mod memory;
@@ -29,6 +30,7 @@ pub use crate::protocol::commit::{
     Approval, Decide, Decided, Inserted, IssueAccess, Issued, Owner, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
     Revoked, RotateRefresh, Rotated, StoredAccess, StoredCode, StoredGrant, StoredRefresh, Updated,
 };
+pub use cached::Cached;
 pub use erased::AnyStorage;
 pub use error::{StorageError, StorageErrorKind};
 pub use memory::MemoryStorage;
