@@ -11,6 +11,7 @@
 mod cached;
 mod erased;
 mod error;
+pub mod invariants;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
