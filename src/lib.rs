@@ -64,4 +64,6 @@ pub use protocol::seal::Keys;
 pub use protocol::secret::OrderedId;
 pub use protocol::time::Timestamp;
 pub use server::{Builder, ConnectedApp, Registration, Resource, Server};
+#[cfg(feature = "sqlite")]
+pub use storage::SqliteStorage;
 pub use storage::{MemoryStorage, Storage, StorageError};

@@ -16,6 +16,8 @@ mod shared;
 mod sharing;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
@@ -30,6 +32,8 @@ pub use error::{StorageError, StorageErrorKind};
 pub use memory::MemoryStorage;
 pub use scan::{Row, Scanned, Table};
 pub use sharing::{Change, Feed, Listener, Listeners, Sharing};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteOptions, SqliteStorage};
 
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;

@@ -45,6 +45,11 @@ pub(super) fn resources(text: &str) -> Vec<ResourceUri> {
     text.split(' ').filter(|uri| !uri.is_empty()).map(ResourceUri::from_canonical).collect()
 }
 
+/// One URL in its canonical form.
+pub(super) fn resource(text: &str) -> ResourceUri {
+    ResourceUri::from_canonical(text)
+}
+
 /// A client as JSON. Its revision is a column of its own.
 pub(super) fn client_text(client: &Client) -> Result<String, StorageError> {
     serde_json::to_string(client).map_err(|error| StorageError::new(StorageErrorKind::Other, error))
