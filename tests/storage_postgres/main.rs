@@ -3,6 +3,9 @@
 //! `GRANTOR_TEST_POSTGRES` is the URL of a server on this machine, as a superuser. Each store has a schema of
 //! its own there, which is dropped in the end.
 
+#![cfg(feature = "postgres")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
 mod feed;
 mod server;
 
