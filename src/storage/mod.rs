@@ -8,10 +8,13 @@
 //! Implement [`Storage`] with plain `async fn`; `storage::testkit` (feature `testkit`) proves an
 //! implementation.
 
+mod cached;
 mod erased;
 mod error;
 pub mod invariants;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod scan;
 mod shared;
 mod sharing;
@@ -28,9 +31,12 @@ pub use crate::protocol::commit::{
     Approval, Decide, Decided, Inserted, IssueAccess, Issued, Owner, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
     Revoked, RotateRefresh, Rotated, StoredAccess, StoredCode, StoredGrant, StoredRefresh, Updated,
 };
+pub use cached::Cached;
 pub use erased::AnyStorage;
 pub use error::{StorageError, StorageErrorKind};
 pub use memory::MemoryStorage;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresStorage};
 pub use scan::{Row, Scanned, Table};
 pub use sharing::{Change, Feed, Listener, Listeners, Sharing};
 #[cfg(feature = "sqlite")]

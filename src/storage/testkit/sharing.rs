@@ -54,7 +54,11 @@ pub async fn what_one_handle_wrote_the_other_sees<A: Storage, B: Storage>(one: A
         there.assert_live(start.access, "it was issued over the other handle").await;
         assert!(there.lists(grant, NOW).await, "a grant that was made over the other handle");
         assert!(there.code(start.approval.code.id).await.is_some_and(|code| code.redeemed), "a code that was redeemed");
-        assert_eq!(there.consents(&user, "client").await, [start.approval.consent.clone()], "consent to the other");
+        assert_eq!(
+            there.consents(&user, "client").await,
+            std::slice::from_ref(&start.approval.consent),
+            "consent to the other"
+        );
         let op = there.rotated(start.refresh, grant, NOW).await;
         let used = here.refresh(start.refresh).await.expect("the refresh token is remembered");
         let successor = used.rotation.map(|rotation| rotation.successor);
