@@ -18,7 +18,8 @@
 //! Start with [`Server::builder`]; the README has the thirty lines. Then:
 //!
 //! - [`Host`]: who is signed in, and where people sign in;
-//! - [`Storage`]: where everything is kept, [`MemoryStorage`] to begin with;
+//! - [`Storage`]: where everything is kept: SQLite, PostgreSQL, memory or a database of yours; see
+//!   [`manual::storage`];
 //! - [`ConsentUi`]: the pages, if the built-in ones will not do;
 //! - [`Server::resource`]: the guard of your routes;
 //! - [`manual`]: prose, such as the attacks that were thought of and all about the consent page.
@@ -31,6 +32,9 @@
 //! | `axum` | `grantor::axum`: the router and the extractor; includes `tower` |
 //! | `tower` | `grantor::tower`: the endpoints as a service, the guard as a layer |
 //! | `actix` | `grantor::actix`: the routes, the guard as a middleware and the extractor |
+//! | `postgres` | `PostgresStorage`: everything in PostgreSQL, for many instances of an app |
+//! | `sqlite` | `grantor::SqliteStorage`: a file, durable and without a server |
+//! | `postgres` | `grantor::PostgresStorage`: one database for many instances of the app |
 //! | `testkit` | `grantor::storage::testkit`: the conformance kit for stores |
 //!
 //! Features only add; nothing is relaxed by one. Without any, the endpoints are one function,
@@ -64,6 +68,8 @@ pub use protocol::seal::Keys;
 pub use protocol::secret::OrderedId;
 pub use protocol::time::Timestamp;
 pub use server::{Builder, ConnectedApp, Registration, Resource, Server};
+#[cfg(feature = "postgres")]
+pub use storage::PostgresStorage;
 #[cfg(feature = "sqlite")]
 pub use storage::SqliteStorage;
 pub use storage::{Cached, MemoryStorage, Storage, StorageError};

@@ -1,5 +1,8 @@
 //! The store in memory, by the conformance suite.
 
+mod eager;
+
+use eager::Eager;
 use grantor::storage::testkit::records::{self, NOW};
 use grantor::storage::testkit::{self, Call, Faulty, Lost, Yielding};
 use grantor::storage::{AnyStorage, Decided, Inserted, MemoryStorage, Redeemed, Storage, StorageErrorKind};
@@ -17,6 +20,32 @@ async fn it_conforms_behind_a_pointer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn it_conforms_when_every_call_gives_way_to_others() {
     testkit::run_all(|| async { Yielding::new(MemoryStorage::new()) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn it_conforms_when_what_has_ended_goes_at_once() {
+    testkit::run_all(|| async { Eager::default() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_clones_are_one_store() {
+    let two = |store: MemoryStorage| (store.clone(), store);
+    testkit::run_shared(|| async { two(MemoryStorage::new()) }).await;
+    testkit::run_shared(|| async {
+        let (one, other) = two(MemoryStorage::new());
+        (Yielding::new(one), Yielding::new(other))
+    })
+    .await;
+    testkit::run_shared(|| async {
+        let store = Eager::default();
+        (store.clone(), AnyStorage::new(store))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn it_conforms_with_many_rows() {
+    testkit::run_large(|| async { MemoryStorage::new() }).await;
 }
 
 /// The caller of an exchange whose answer is lost cannot tell, and trying again must not give a second

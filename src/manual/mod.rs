@@ -16,6 +16,19 @@ pub mod consent {
     #![doc = include_str!("consent.md")]
 }
 
-#[cfg(all(doctest, feature = "axum"))]
+/// Where everything is kept: which store to take, how to write and prove one of your own, and what it takes to
+/// run one.
+pub mod storage {
+    #![cfg_attr(
+        not(all(feature = "sqlite", feature = "postgres", feature = "testkit")),
+        allow(rustdoc::broken_intra_doc_links, reason = "it links to stores and to the kit, which are features")
+    )]
+    #![doc = include_str!("storage.md")]
+    #![doc = "```sql"]
+    #![doc = include_str!("../../examples/custom_store/store/schema.sql")]
+    #![doc = "```"]
+}
+
+#[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
 #[doc = include_str!("../../README.md")]
 mod readme {}

@@ -11,7 +11,10 @@
 mod cached;
 mod erased;
 mod error;
+pub mod invariants;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod scan;
 mod shared;
 mod sharing;
@@ -32,6 +35,8 @@ pub use cached::Cached;
 pub use erased::AnyStorage;
 pub use error::{StorageError, StorageErrorKind};
 pub use memory::MemoryStorage;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresStorage};
 pub use scan::{Row, Scanned, Table};
 pub use sharing::{Change, Feed, Listener, Listeners, Sharing};
 #[cfg(feature = "sqlite")]

@@ -54,10 +54,11 @@ impl GrantCell {
         Revoked::Now
     }
 
-    /// When the grant ends, and whether it is revoked; `None` if it is purged.
-    pub(super) fn state(&self) -> Option<(Timestamp, bool)> {
+    /// Reads something while the grant does not change, with its end and whether it is revoked; `None` if it
+    /// is purged.
+    pub(super) fn unchanged<T>(&self, read: impl FnOnce(Timestamp, bool) -> Option<T>) -> Option<T> {
         let end = self.lock();
-        (!self.is_purged()).then(|| (*end, self.is_revoked()))
+        if self.is_purged() { None } else { read(*end, self.is_revoked()) }
     }
 
     /// When the grant ends if it is live at `now`.
@@ -97,6 +98,12 @@ pub(super) struct GrantRow {
     pub(super) cell: Arc<GrantCell>,
 }
 
+impl GrantRow {
+    pub(super) const fn cell(&self) -> &Arc<GrantCell> {
+        &self.cell
+    }
+}
+
 impl Row for GrantRow {
     type Key = OrderedId;
     fn key(&self) -> OrderedId {
@@ -122,6 +129,10 @@ pub(super) struct CodeRow {
 }
 
 impl CodeRow {
+    pub(super) const fn cell(&self) -> &Arc<GrantCell> {
+        &self.cell
+    }
+
     pub(super) fn stored(&self) -> Option<StoredCode> {
         (!self.cell.is_purged()).then(|| StoredCode {
             code: self.code.clone(),
@@ -177,7 +188,7 @@ impl AccessRow {
         Self { id, hash, cell, expires_at, deviation }
     }
 
-    pub(super) fn cell(&self) -> &GrantCell {
+    pub(super) const fn cell(&self) -> &Arc<GrantCell> {
         &self.cell
     }
 
@@ -225,6 +236,10 @@ pub(super) struct RefreshRow {
 }
 
 impl RefreshRow {
+    pub(super) const fn cell(&self) -> &Arc<GrantCell> {
+        &self.cell
+    }
+
     pub(super) fn stored(&self) -> Option<StoredRefresh> {
         (!self.cell.is_purged()).then(|| StoredRefresh {
             token: self.token.clone(),

@@ -56,10 +56,13 @@ impl Tables {
         let mut found = BTreeMap::new();
         for part in self.clients.parts() {
             let part = part();
-            let behind = part.values().filter(|client| after.is_none_or(|after| client.id > *after));
-            found.extend(behind.map(|client| (client.id.clone(), Arc::clone(client))));
-            while found.len() > limit as usize {
-                found.pop_last();
+            for client in part.values().filter(|client| after.is_none_or(|after| client.id > *after)) {
+                if found.len() < limit as usize {
+                    found.insert(client.id.clone(), Arc::clone(client));
+                } else if found.last_key_value().is_some_and(|(last, _)| client.id < *last) {
+                    found.insert(client.id.clone(), Arc::clone(client));
+                    found.pop_last();
+                }
             }
         }
         found.into_values().collect()

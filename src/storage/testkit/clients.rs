@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::races::{CROWD, Racer, count, race};
-use super::records;
+use super::records::{self, NOW};
 use super::scene::Scene;
 use crate::protocol::client::{AuthMethod, Client, ClientAuthentication, ClientId, ClientOrigin};
+use crate::protocol::redirect::RedirectUri;
 use crate::protocol::scope::ScopeSet;
-use crate::storage::{Inserted, Storage};
+use crate::storage::{Decided, Inserted, Storage, Updated};
 
 fn json(client: &Client) -> serde_json::Value {
     serde_json::to_value(client).expect("a client has a JSON form")
@@ -78,5 +79,94 @@ pub async fn parallel_registrations_of_one_id_add_one_client<S: Storage>(store: 
         let winner = outcomes.iter().position(|outcome| *outcome == Inserted::New);
         let stored = read(&*store, &id).await.expect("the client is found");
         assert_eq!(Some(stored.revision as usize), winner, "the client is the one whose registration succeeded");
+    }
+}
+
+/// A change replaces all of a client but its id, and raises the revision that is stored, whatever revision
+/// it brings; the client of another id stays, and one that nobody registered is not added.
+///
+/// # Panics
+/// If the invariant is broken.
+pub async fn a_change_replaces_a_client_and_raises_its_revision<S: Storage>(store: S) {
+    let scene = Scene::new(store).await;
+    let neighbour = Arc::new(records::client("Client"));
+    scene.insert(&neighbour).await;
+    let mut revision = scene.client.revision;
+    for brought in [0, revision, revision + 1, 1_000_000] {
+        let mut changed = Client {
+            origin: ClientOrigin::Administrator,
+            authentication: ClientAuthentication::Secret(records::hash()),
+            scope_ceiling: Some(ScopeSet::parse("a b").expect("scopes")),
+            revision: brought,
+            ..records::client("client")
+        };
+        changed.metadata.auth_method = AuthMethod::ClientSecretPost;
+        changed.metadata.name = Some(format!("\u{202e} '; -- {brought}"));
+        changed.metadata.redirect_uris = vec![RedirectUri::parse("https://new.example/").expect("a redirect URI")];
+        assert_eq!(scene.update(changed.clone()).await, Updated::Now, "a client that is there is changed");
+        revision += 1;
+        changed.revision = revision;
+        let stored = read(&*scene.store, "client").await.expect("the client is found");
+        assert_eq!(json(&stored), json(&changed), "a changed client comes back as it was given");
+        assert_eq!(stored.revision, revision, "every change raises the revision by one");
+    }
+    for unknown in ["client ", "clien"] {
+        assert_eq!(scene.update(records::client(unknown)).await, Updated::Unknown, "nobody registered {unknown:?}");
+        assert!(read(&*scene.store, unknown).await.is_none(), "a change adds no client");
+    }
+    let stored = read(&*scene.store, "Client").await.expect("the other client is found");
+    assert_eq!((json(&stored), stored.revision), (json(&neighbour), neighbour.revision), "another was changed");
+
+    let last = Client { revision: u32::MAX, ..records::client("last") };
+    scene.insert(&Arc::new(last.clone())).await;
+    assert_eq!(scene.update(last).await, Updated::Now, "behind the last revision there is");
+    let stored = read(&*scene.store, "last").await.expect("it is found");
+    assert_ne!(stored.revision, u32::MAX, "another revision follows the last one");
+}
+
+/// What was decided about a client before a change, and arrives after it, does not count.
+///
+/// # Panics
+/// If the invariant is broken.
+pub async fn attack_41_a_decision_about_a_client_before_its_change_does_not_count<S: Storage>(store: S) {
+    let scene = Scene::new(store).await;
+    let approval = || records::approval(&records::subject("user"), &scene.client.id, NOW);
+    let before = approval();
+    let prompt = records::prompt(NOW);
+    let op = records::approve(prompt, &scene.client, &before, NOW);
+    assert_eq!(scene.update((*scene.client).clone()).await, Updated::Now, "a change that changes nothing else");
+    assert_eq!(scene.decide(op).await, Decided::ClientChanged, "the client is not the one that was shown");
+    scene.assert_absent(&before, NOW, "its client changed").await;
+    let shown = read(&*scene.store, "client").await.expect("the client is found");
+    let op = records::approve(prompt, &shown, &approval(), NOW);
+    assert_eq!(scene.decide(op).await, Decided::First, "the client as it is by now");
+}
+
+/// Many changes at once each count, and what is stored is one of them, whole.
+///
+/// # Panics
+/// If the invariant is broken.
+pub async fn parallel_changes_of_one_client_each_raise_its_revision<S: Storage>(store: S) {
+    let scene = Scene::new(store).await;
+    for round in 1..=8 {
+        let changes: Vec<_> = (0..CROWD)
+            .map(|number| {
+                let mut changed = records::client("client");
+                changed.metadata.name = Some(format!("name {number}"));
+                changed.metadata.home_page = Some(format!("https://client.example/{number}"));
+                changed
+            })
+            .collect();
+        let racers = changes.iter().map(|changed| {
+            let (store, changed) = (Arc::clone(&scene.store), Arc::new(changed.clone()));
+            Box::pin(async move { store.update_client(changed).await.expect("update_client answers") }) as Racer<_>
+        });
+        let outcomes = race(racers.collect()).await;
+        assert_eq!(count(&outcomes, &Updated::Now), CROWD, "every change of a client that is there counts");
+        let stored = read(&*scene.store, "client").await.expect("the client is found");
+        let expected = scene.client.revision + round * CROWD as u32;
+        assert_eq!(stored.revision, expected, "every change raises the revision by one");
+        let is_one = changes.iter().any(|changed| json(changed)["metadata"] == json(&stored)["metadata"]);
+        assert!(is_one, "what is stored is one of the changes: {stored:?}");
     }
 }

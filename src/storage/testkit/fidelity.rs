@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::records::{self, NOW};
 use super::scene::Scene;
 use crate::protocol::grant::Subject;
+use crate::protocol::redirect::RedirectUri;
 use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::{OrderedId, SecretHash};
 use crate::protocol::time::Timestamp;
-use crate::storage::{Owner, Redeemed, RevokeGrant, Revoked, Storage};
+use crate::storage::{Decided, Owner, Redeemed, RevokeGrant, Revoked, Storage};
 
-const HOSTILE: [&str; 14] = [
+const HOSTILE: [&str; 18] = [
     "",
     " ",
     "'",
@@ -26,10 +27,14 @@ const HOSTILE: [&str; 14] = [
     "null",
     "0x00",
     "9223372036854775808",
+    "\0",
+    "nul\0in between",
+    "nul\0in the middle",
+    "at the end\0",
 ];
 
 /// Names of different users that a careless comparison takes for one.
-const LOOK_ALIKES: [&str; 15] = [
+const LOOK_ALIKES: [&str; 17] = [
     "user",
     "User",
     "USER",
@@ -42,6 +47,8 @@ const LOOK_ALIKES: [&str; 15] = [
     "\u{ff55}ser",
     "us\u{435}r",
     "user\u{200b}",
+    "user\0",
+    "user\0\0",
     "1",
     "01",
     "1.0",
@@ -82,6 +89,68 @@ pub async fn hostile_texts_are_kept_byte_for_byte<S: Storage>(store: S) {
     }
 }
 
+/// A text of printable characters that cannot be made shorter, the same for the same seed.
+fn incompressible(length: usize, seed: u64) -> String {
+    let mut state = seed;
+    let next = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'!' + (state >> 33) as u8 % 94)
+    };
+    (0..length).map(next).collect()
+}
+
+/// Texts of any length that is allowed are kept whole, and two that differ at their end alone are apart:
+/// client ids and redirect URIs of 2048 bytes that cannot be compressed, and users of a hundred thousand.
+///
+/// # Panics
+/// If the invariant is broken.
+pub async fn long_texts_are_kept_byte_for_byte<S: Storage>(store: S) {
+    let scene = Scene::new(store).await;
+    let base = incompressible(100_000, 1);
+    let users = [format!("{base}a"), format!("{base}b"), base];
+    let base = incompressible(2047, 2);
+    let clients = [format!("{base}a"), format!("{base}b"), base];
+    let path: String = incompressible(4000, 3).chars().filter(char::is_ascii_alphanumeric).take(2020).collect();
+    let redirects = ["a", "b", ""].map(|end| format!("https://client.example/{path}{end}"));
+    let mut all = Vec::new();
+    for ((user, client), redirect) in users.iter().zip(&clients).zip(&redirects) {
+        let client = Arc::new(records::client(client));
+        scene.insert(&client).await;
+        let mut approval = records::approval(&records::subject(user), &client.id, NOW);
+        approval.code.redirect_uri = Arc::from(redirect.as_str());
+        approval.consent.redirect_uri = RedirectUri::parse(redirect).expect("a redirect URI");
+        let op = records::approve(records::prompt(NOW), &client, &approval, NOW);
+        assert_eq!(scene.decide(op).await, Decided::First, "an approval with long texts");
+        let op = records::redeem_with_refresh(&approval, NOW);
+        assert_eq!(scene.redeem(op.clone()).await, Redeemed::First, "a code of long texts");
+        all.push((client, approval, op));
+    }
+    for (client, approval, op) in &all {
+        let user = records::user_of(&approval.grant);
+        let stored = scene.store.client(&client.id).await.expect("client answers").expect("the client is found");
+        assert_eq!(stored.id, client.id, "the id of the client");
+        let code = scene.code(approval.code.id).await.expect("the code exists");
+        assert_eq!(code.code.redirect_uri, approval.code.redirect_uri, "the redirect URI of the code");
+        let token = scene.token(op.access.id).await.expect("the token exists");
+        assert!(code.grant == approval.grant && token.grant == approval.grant, "the grant of long texts");
+        let listed = scene.grants(user.as_str(), NOW).await;
+        assert_eq!(listed.len(), 1, "users that differ at their end are apart");
+        assert!(listed[0].grant == approval.grant, "the listed grant of long texts");
+        let consents = scene.consents(user.as_str(), client.id.as_str()).await;
+        assert!(consents == [approval.consent.clone()], "the consent of long texts");
+    }
+    let (_, approval, op) = &all[0];
+    for owner in [&users[1], &users[2]] {
+        let stranger = RevokeGrant { owner: Owner::User(Subject::new(owner)), ..records::revoke(&approval.grant, NOW) };
+        assert_eq!(scene.revoke(stranger).await, Revoked::Unknown, "a user with a name that is almost the same");
+    }
+    assert_eq!(scene.revoke(records::revoke(&approval.grant, NOW)).await, Revoked::Now, "its user");
+    scene.assert_dead(op.access.id, "its grant was revoked").await;
+    for (_, _, other) in &all[1..] {
+        scene.assert_live(other.access.id, "the grant of an almost equal name was revoked").await;
+    }
+}
+
 /// A token may allow less than its grant, be for another of its resources, and have times of its
 /// own; ids may be any of 63 bits.
 ///
@@ -96,7 +165,9 @@ pub async fn narrowed_tokens_are_kept<S: Storage>(store: S) {
         for moment in moments {
             let mut approval = records::approval(&records::subject("user"), &scene.client.id, NOW);
             let other = ResourceUri::parse("https://app.example/other").expect("a resource");
-            Arc::make_mut(&mut approval.grant).resources.push(other);
+            let grant = Arc::make_mut(&mut approval.grant);
+            grant.resources.push(other);
+            grant.scopes = ScopeSet::parse("projects:read projects:write unheard:of").expect("scopes");
             scene.approve(&approval, NOW).await;
             let mut op = records::redeem(&approval, NOW);
             op.access.scopes = ScopeSet::parse(scopes).expect("scopes");

@@ -13,8 +13,13 @@
 //! # Ok::<_, std::io::Error>(())
 //! ```
 //!
+//! [`run_shared`] does so for two handles on one database, and [`run_large`] with many rows.
+//!
 //! Run it a second time over [`Yielding`], which widens the gaps in which a race can go wrong.
 //! [`Faulty`] is a store whose requests or answers get lost, for the tests of what calls a store.
+//!
+//! A store may remove by itself what ended more than a minute before the present of any write; nothing
+//! here expects such rows to be there.
 //!
 //! New invariants come with new versions: a store that passes today may fail after an update, and
 //! was wrong before.
@@ -27,6 +32,7 @@ mod consents;
 mod decisions;
 mod faulty;
 mod fidelity;
+mod large;
 mod lists;
 mod purging;
 mod races;
@@ -35,16 +41,22 @@ mod redemption;
 mod reuse;
 mod revocation;
 mod rotation;
+mod scanning;
 mod scene;
+mod sharing;
 mod wholeness;
 mod withdrawal;
 mod yielding;
 
 pub use clients::{
-    a_client_is_read_back_as_it_was_inserted, a_registered_client_id_is_taken,
-    parallel_registrations_of_one_id_add_one_client,
+    a_change_replaces_a_client_and_raises_its_revision, a_client_is_read_back_as_it_was_inserted,
+    a_registered_client_id_is_taken, attack_41_a_decision_about_a_client_before_its_change_does_not_count,
+    parallel_changes_of_one_client_each_raise_its_revision, parallel_registrations_of_one_id_add_one_client,
 };
-pub use clocks::{a_clock_that_goes_backwards_loses_nothing, the_ends_of_time_break_nothing};
+pub use clocks::{
+    a_clock_that_goes_backwards_loses_nothing, attack_12_parallel_uses_by_two_clocks_give_one_token,
+    the_ends_of_time_break_nothing, two_clocks_that_differ_lose_nothing,
+};
 pub use consents::{
     a_revocation_forgets_what_was_agreed_to, attack_22_a_silent_approval_beside_a_revocation_needs_its_consent,
     attack_42_a_silent_approval_needs_consent_that_covers_it, consent_is_remembered_and_added_to_what_was_there,
@@ -56,7 +68,14 @@ pub use decisions::{
     attack_41_parallel_decisions_count_once,
 };
 pub use faulty::{Call, Faulty, Lost};
-pub use fidelity::{hostile_texts_are_kept_byte_for_byte, narrowed_tokens_are_kept, users_that_look_alike_are_apart};
+pub use fidelity::{
+    hostile_texts_are_kept_byte_for_byte, long_texts_are_kept_byte_for_byte, narrowed_tokens_are_kept,
+    users_that_look_alike_are_apart,
+};
+pub use large::{
+    pages_show_each_of_many_clients_once, pages_show_each_of_many_grants_once,
+    purging_many_rows_beside_exchanges_leaves_what_is_alive,
+};
 pub use lists::{
     a_page_holds_no_more_than_asked_for, grants_are_listed_newest_first, only_live_grants_are_listed,
     pages_show_every_grant_once,
@@ -86,6 +105,14 @@ pub use rotation::{
     attack_15_a_taken_refresh_id_does_not_burn_the_code, attack_16_a_repetition_hears_the_same_and_adds_nothing,
     attack_16_parallel_rotations_give_one_successor,
 };
+pub use scanning::{
+    a_walk_shows_rows_as_they_are, a_walk_shows_what_took_the_place_of_what, pages_of_a_walk_show_every_row_once,
+};
+pub use sharing::{
+    attack_12_exchanges_over_two_handles_give_one_token, attack_16_rotations_over_two_handles_give_one_successor,
+    attack_22_a_revocation_over_another_handle_leaves_nothing_alive, attack_41_decisions_over_two_handles_count_once,
+    what_one_handle_wrote_the_other_sees,
+};
 pub use wholeness::an_operation_that_is_dropped_midway_is_whole;
 pub use withdrawal::{
     a_token_is_issued_into_a_live_grant_alone, an_access_token_is_revoked_alone,
@@ -93,10 +120,12 @@ pub use withdrawal::{
 };
 pub use yielding::Yielding;
 
-use super::Storage;
+use std::sync::Arc;
+
+use super::{Storage, invariants};
 
 /// Runs every invariant of this module, each on a new empty store from `fresh`, and names on standard
-/// error the one that is broken.
+/// error the one that is broken. What each leaves behind is checked by [`invariants::check`].
 ///
 /// # Panics
 /// At the first invariant that is broken.
@@ -112,6 +141,67 @@ where
     lists_and_purging(&fresh).await;
 }
 
+/// Runs what two handles on one database must keep to, each on a new empty database of which `fresh` gives
+/// two handles: two values that share nothing but the database, as two processes do. A store that lives in
+/// its process has two clones.
+///
+/// Like [`run_all`], it names what is broken, and checks what each leaves behind.
+///
+/// # Panics
+/// At the first invariant that is broken.
+pub async fn run_shared<A, B, F, Fut>(fresh: F)
+where
+    A: Storage,
+    B: Storage,
+    F: Fn() -> Fut + Send + Sync,
+    Fut: Future<Output = (A, B)> + Send,
+{
+    macro_rules! each_on_a_fresh_database {
+        ($($invariant:ident,)*) => { $({
+            let _named = Named(stringify!($invariant));
+            let (one, other) = fresh().await;
+            let (one, other) = (Arc::new(one), Arc::new(other));
+            $invariant(Arc::clone(&one), Arc::clone(&other)).await;
+            nothing_is_wrong(&*one).await;
+            nothing_is_wrong(&*other).await;
+        })* };
+    }
+    each_on_a_fresh_database! {
+        what_one_handle_wrote_the_other_sees,
+        attack_12_exchanges_over_two_handles_give_one_token,
+        attack_16_rotations_over_two_handles_give_one_successor,
+        attack_41_decisions_over_two_handles_count_once,
+        attack_22_a_revocation_over_another_handle_leaves_nothing_alive,
+    }
+}
+
+/// Runs what takes its time: the same with a hundred thousand rows, each on a new empty store.
+///
+/// Like [`run_all`], it names what is broken, and checks what each leaves behind.
+///
+/// # Panics
+/// At the first invariant that is broken.
+pub async fn run_large<S, F, Fut>(fresh: F)
+where
+    S: Storage,
+    F: Fn() -> Fut + Send + Sync,
+    Fut: Future<Output = S> + Send,
+{
+    macro_rules! each_with_many_rows {
+        ($($invariant:ident($rows:expr),)*) => { $({
+            let _named = Named(stringify!($invariant));
+            let store = Arc::new(fresh().await);
+            $invariant(Arc::clone(&store), $rows).await;
+            nothing_is_wrong(&*store).await;
+        })* };
+    }
+    each_with_many_rows! {
+        pages_show_each_of_many_grants_once(100_000),
+        pages_show_each_of_many_clients_once(100_000),
+        purging_many_rows_beside_exchanges_leaves_what_is_alive(10_000),
+    }
+}
+
 macro_rules! each_on_a_fresh_store {
     ($group:ident: $($invariant:ident,)*) => {
         async fn $group<S, F, Fut>(fresh: &F)
@@ -122,7 +212,9 @@ macro_rules! each_on_a_fresh_store {
         {
             $({
                 let _named = Named(stringify!($invariant));
-                $invariant(fresh().await).await;
+                let store = Arc::new(fresh().await);
+                $invariant(Arc::clone(&store)).await;
+                nothing_is_wrong(&*store).await;
             })*
         }
     };
@@ -133,6 +225,9 @@ each_on_a_fresh_store! {
     a_client_is_read_back_as_it_was_inserted,
     a_registered_client_id_is_taken,
     parallel_registrations_of_one_id_add_one_client,
+    a_change_replaces_a_client_and_raises_its_revision,
+    attack_41_a_decision_about_a_client_before_its_change_does_not_count,
+    parallel_changes_of_one_client_each_raise_its_revision,
     an_approval_adds_its_grant_and_code,
     a_denial_is_remembered_and_adds_nothing,
     attack_41_a_prompt_is_decided_once,
@@ -190,7 +285,11 @@ each_on_a_fresh_store! {
     pages_show_every_grant_once,
     only_live_grants_are_listed,
     a_page_holds_no_more_than_asked_for,
+    pages_of_a_walk_show_every_row_once,
+    a_walk_shows_rows_as_they_are,
+    a_walk_shows_what_took_the_place_of_what,
     hostile_texts_are_kept_byte_for_byte,
+    long_texts_are_kept_byte_for_byte,
     narrowed_tokens_are_kept,
     users_that_look_alike_are_apart,
     purging_leaves_what_is_alive,
@@ -202,6 +301,17 @@ each_on_a_fresh_store! {
     an_operation_that_is_dropped_midway_is_whole,
     a_clock_that_goes_backwards_loses_nothing,
     the_ends_of_time_break_nothing,
+    two_clocks_that_differ_lose_nothing,
+    attack_12_parallel_uses_by_two_clocks_give_one_token,
+}
+
+/// What is left behind is sound: [`invariants::check`] finds nothing.
+///
+/// # Panics
+/// If it finds something.
+pub async fn nothing_is_wrong<S: Storage>(store: &S) {
+    let report = invariants::check(store).await.expect("scan answers");
+    assert!(report.is_clean(), "what is left behind is sound: {report}");
 }
 
 struct Named(&'static str);

@@ -38,3 +38,25 @@ pub(super) async fn race<T: Send + 'static>(racers: Vec<Racer<T>>) -> Vec<T> {
 pub(super) fn count<T: PartialEq>(outcomes: &[T], wanted: &T) -> usize {
     outcomes.iter().filter(|outcome| *outcome == wanted).count()
 }
+
+/// Does `work` for every number below `total`, many at a time, so that a store can share its commits.
+pub(super) async fn each_of_many<W, F>(total: u32, work: W)
+where
+    W: Fn(u32) -> F + Clone + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    const AT_A_TIME: u32 = 256;
+    let tasks: Vec<_> = (0..AT_A_TIME)
+        .map(|first| {
+            let work = work.clone();
+            tokio::spawn(async move {
+                for number in (first..total).step_by(AT_A_TIME as usize) {
+                    work(number).await;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("one of many tasks panicked");
+    }
+}

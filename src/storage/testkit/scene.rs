@@ -10,7 +10,7 @@ use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
     Approval, Decide, Decided, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeGrant, Revoked,
-    RotateRefresh, Rotated, Storage, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
+    RotateRefresh, Rotated, Scanned, Storage, StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, Updated,
 };
 
 pub(super) struct Scene<S> {
@@ -64,6 +64,14 @@ impl<S: Storage> Scene<S> {
 
     pub(super) async fn purge(&self, now: Timestamp, limit: u32) -> u32 {
         self.store.purge(now, limit).await.expect("purge answers")
+    }
+
+    pub(super) async fn scan(&self, table: Table, after: Option<OrderedId>, limit: u32) -> Vec<Scanned> {
+        self.store.scan(table, after, limit).await.expect("scan answers")
+    }
+
+    pub(super) async fn update(&self, client: Client) -> Updated {
+        self.store.update_client(Arc::new(client)).await.expect("update_client answers")
     }
 
     pub(super) async fn code(&self, id: OrderedId) -> Option<StoredCode> {

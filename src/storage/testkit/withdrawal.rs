@@ -28,7 +28,7 @@ pub async fn a_token_is_issued_into_a_live_grant_alone<S: Storage>(store: S) {
     assert_eq!(stored.grant, *grant, "the grant behind the token");
 
     let mut taken = records::issue(grant, NOW);
-    taken.access.id = start.access;
+    taken.access.id = op.access.id;
     assert_eq!(scene.issue(taken).await, Issued::Collision, "the id of the token is taken");
     let end = op.access.expires_at;
     assert!(scene.lists(grant, just_before(end)).await, "a grant lasts as long as its tokens");
@@ -38,7 +38,7 @@ pub async fn a_token_is_issued_into_a_live_grant_alone<S: Storage>(store: S) {
         assert_eq!(scene.issue(op.clone()).await, Issued::Gone, "the grant is over or unknown");
         assert!(scene.token(op.access.id).await.is_none(), "a grant that is over or unknown gets no token");
     }
-    scene.assert_live(start.access, "nothing happened to it").await;
+    scene.assert_live(op.access.id, "nothing happened to it").await;
     assert_eq!(scene.revoke(records::revoke(grant, NOW)).await, Revoked::Now, "revoked");
     let late = records::issue(grant, NOW);
     assert_eq!(scene.issue(late.clone()).await, Issued::Gone, "the grant is revoked");

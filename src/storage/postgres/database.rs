@@ -1,0 +1,107 @@
+//! The connections, and how a statement is run over one.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{PgConnection, PgPool, Postgres};
+use tokio::runtime::Handle;
+
+use super::batch::Batcher;
+use super::failure::{ATTEMPTS, Failure, failed, failure, pause, timed_out};
+use super::options::PostgresOptions;
+use super::sweep::Sweeper;
+use super::text::{Statements, Texts};
+use crate::storage::StorageError;
+
+/// How often a look-up is tried whose connection turns out to be gone.
+const READS: u32 = 3;
+
+/// What the handles on a store share.
+pub(super) struct Database {
+    pub(super) pool: PgPool,
+    pub(super) statements: Statements,
+    pub(super) batcher: Batcher,
+    pub(super) sweeper: Sweeper,
+    statement_timeout: Duration,
+    runtime: Handle,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    None,
+    Some,
+}
+
+impl Database {
+    pub(super) fn new(pool: PgPool, texts: &Texts, options: &PostgresOptions) -> Self {
+        let connections = pool.options().get_max_connections();
+        Self {
+            pool,
+            statements: Statements::new(texts),
+            batcher: Batcher::new(connections),
+            sweeper: Sweeper::default(),
+            statement_timeout: options.statement_timeout,
+            runtime: Handle::current(),
+        }
+    }
+
+    /// Has something done that nobody waits for.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        // The runtime of the caller lives; that of the one who opened the store may not.
+        Handle::try_current().unwrap_or_else(|_| self.runtime.clone()).spawn(work);
+    }
+
+    /// Runs a statement in a round trip and a transaction of its own.
+    pub(super) async fn rows(
+        &self,
+        connection: &mut PgConnection,
+        query: Query<'_, Postgres, PgArguments>,
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        let rows = tokio::time::timeout(self.statement_timeout, query.fetch_all(connection)).await;
+        rows.unwrap_or_else(|_| Err(timed_out()))
+    }
+
+    /// Runs a statement that changes nothing.
+    pub(super) async fn read<'q>(
+        &self,
+        query: impl Fn() -> Query<'q, Postgres, PgArguments>,
+    ) -> Result<Vec<PgRow>, StorageError> {
+        self.run_alone(query, Effect::None).await
+    }
+
+    /// Runs a statement that is an operation of its own.
+    pub(super) async fn write<'q>(
+        &self,
+        query: impl Fn() -> Query<'q, Postgres, PgArguments>,
+    ) -> Result<Vec<PgRow>, StorageError> {
+        self.run_alone(query, Effect::Some).await
+    }
+
+    async fn run_alone<'q>(
+        &self,
+        query: impl Fn() -> Query<'q, Postgres, PgArguments>,
+        effect: Effect,
+    ) -> Result<Vec<PgRow>, StorageError> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let mut connection = self.pool.acquire().await.map_err(failed)?;
+            let error = match self.rows(&mut connection, query()).await {
+                Ok(rows) => return Ok(rows),
+                Err(error) => error,
+            };
+            let failure = failure(&error);
+            if failure == Failure::Lost {
+                drop(connection.detach());
+            } else {
+                drop(connection);
+            }
+            match failure {
+                Failure::Conflict if attempt < ATTEMPTS => tokio::time::sleep(pause(attempt)).await,
+                Failure::Lost if effect == Effect::None && attempt < READS => {}
+                _ => return Err(failed(error)),
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! A store in PostgreSQL.
+//!
+//! Every operation is one statement, which PostgreSQL carries out whole or not at all. It holds whatever the
+//! isolation level: where others get in the way, the statement is run again.
+
+mod batch;
+mod client;
+mod database;
+mod decide;
+mod failure;
+mod feed;
+mod issue;
+mod migration;
+mod options;
+mod read;
+mod redeem;
+mod revoke;
+mod rotate;
+mod row;
+mod sweep;
+mod text;
+
+use std::fmt;
+use std::sync::Arc;
+
+use sqlx::PgPool;
+
+pub use self::options::PostgresOptions;
+
+use self::batch::share;
+use self::database::Database;
+use self::feed::Notifications;
+use self::sweep::after_operation;
+use self::text::Texts;
+use super::sql::digest;
+use super::{
+    Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
+    Revoked, RotateRefresh, Rotated, Scanned, Sharing, Storage, StorageError, StoredAccess, StoredCode, StoredGrant,
+    StoredRefresh, Table, Updated,
+};
+use crate::protocol::client::{Client, ClientId};
+use crate::protocol::grant::Subject;
+use crate::protocol::interaction::Consent;
+use crate::protocol::secret::OrderedId;
+use crate::protocol::time::Timestamp;
+
+/// A store in PostgreSQL 12 or newer, for any number of processes. Clones share it.
+///
+/// It keeps its tables in a schema of its own, which it creates. [`PostgresOptions`] has what can be chosen.
+///
+/// Operations that are under way at the same time share statements, and so round trips and commits. Writes
+/// remove a few rows by the way that ended more than a minute ago, so that the tables follow the load;
+/// [`purge`](Storage::purge) is there for what a load leaves behind that ends abruptly.
+///
+/// An error leaves the caller in doubt only if the connection was lost, and then nothing is tried again:
+/// the caller's own retry learns what happened.
+#[derive(Clone)]
+pub struct PostgresStorage(Arc<Handle>);
+
+/// What ends when the last clone of a store is dropped.
+struct Handle {
+    database: Arc<Database>,
+    feed: Option<Arc<Notifications>>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if let Some(feed) = &self.feed {
+            feed.stop();
+        }
+    }
+}
+
+impl PostgresStorage {
+    /// Opens a store at a URL such as `postgres://user:password@host/database`, with the defaults.
+    ///
+    /// # Errors
+    /// As for [`PostgresOptions::connect`].
+    pub async fn connect(url: &str) -> Result<Self, StorageError> {
+        PostgresOptions::new().connect(url).await
+    }
+
+    /// Opens a store over connections of yours, with the defaults.
+    ///
+    /// # Errors
+    /// As for [`PostgresOptions::with_pool`].
+    pub async fn with_pool(pool: PgPool) -> Result<Self, StorageError> {
+        PostgresOptions::new().with_pool(pool).await
+    }
+
+    fn open(pool: PgPool, schema: &str, options: &PostgresOptions) -> Self {
+        let channel = options.notifications.then(|| channel(schema));
+        let feed = channel.clone().map(|channel| Arc::new(Notifications::new(pool.clone(), channel)));
+        let texts = Texts::new(schema, channel.as_deref());
+        let database = Arc::new(Database::new(pool, &texts, options));
+        Self(Arc::new(Handle { database, feed }))
+    }
+
+    fn database(&self) -> &Arc<Database> {
+        &self.0.database
+    }
+}
+
+/// A name for a channel has the length of one for a schema, but is shared by the whole database.
+fn channel(schema: &str) -> String {
+    let mut channel = "grantor_".to_owned();
+    channel.extend(digest(&["grantor channel", schema]).iter().take(16).map(|byte| format!("{byte:02x}")));
+    channel
+}
+
+impl fmt::Debug for PostgresStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PostgresStorage(..)")
+    }
+}
+
+impl Storage for PostgresStorage {
+    fn durability(&self) -> Durability {
+        Durability::Persistent
+    }
+    fn sharing(&self) -> Sharing {
+        match &self.0.feed {
+            Some(feed) => Sharing::Heard(Arc::<Notifications>::clone(feed)),
+            None => Sharing::Unheard,
+        }
+    }
+    async fn scan(&self, table: Table, after: Option<OrderedId>, limit: u32) -> Result<Vec<Scanned>, StorageError> {
+        self.database().scan(table, after, limit).await
+    }
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
+        self.database().client(id).await
+    }
+    async fn clients(&self, after: Option<&ClientId>, limit: u32) -> Result<Vec<Arc<Client>>, StorageError> {
+        self.database().clients(after, limit).await
+    }
+    async fn code(&self, id: OrderedId) -> Result<Option<StoredCode>, StorageError> {
+        self.database().code(id).await
+    }
+    async fn access_token(&self, id: OrderedId) -> Result<Option<StoredAccess>, StorageError> {
+        self.database().access_token(id).await
+    }
+    async fn refresh_token(&self, id: OrderedId) -> Result<Option<StoredRefresh>, StorageError> {
+        self.database().refresh_token(id).await
+    }
+    async fn grants(
+        &self,
+        subject: &Subject,
+        before: Option<OrderedId>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<StoredGrant>, StorageError> {
+        self.database().grants(subject, before, limit, now).await
+    }
+    async fn consents(&self, subject: &Subject, client: &ClientId) -> Result<Vec<Consent>, StorageError> {
+        self.database().consents(subject, client).await
+    }
+    async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
+        self.database().insert_client(&client).await
+    }
+    async fn update_client(&self, client: Arc<Client>) -> Result<Updated, StorageError> {
+        self.database().update_client(&client).await
+    }
+    async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
+        after_operation(self.database(), op.now);
+        share(self.database(), op).await
+    }
+    async fn redeem_code(&self, op: RedeemCode) -> Result<Redeemed, StorageError> {
+        after_operation(self.database(), op.now);
+        share(self.database(), op).await
+    }
+    async fn rotate_refresh(&self, op: RotateRefresh) -> Result<Rotated, StorageError> {
+        after_operation(self.database(), op.now);
+        share(self.database(), op).await
+    }
+    async fn issue_access(&self, op: IssueAccess) -> Result<Issued, StorageError> {
+        after_operation(self.database(), op.now);
+        share(self.database(), op).await
+    }
+    async fn revoke_access(&self, op: RevokeAccess) -> Result<Revoked, StorageError> {
+        self.database().revoke_access(op).await
+    }
+    async fn revoke_grant(&self, op: RevokeGrant) -> Result<Revoked, StorageError> {
+        self.database().revoke_grant(&op).await
+    }
+    async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
+        self.database().purge(now, limit).await
+    }
+}
