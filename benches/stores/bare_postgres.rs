@@ -105,3 +105,25 @@ pub(crate) async fn look_up_all(pool: &PgPool, schema: &str, ids: &[i64]) -> f64
     }
     ids.len() as f64 / started.elapsed().as_secs_f64()
 }
+
+/// Adds `count` grants with a token each, made from `made` on and ended at `end`, in milliseconds; the ids of
+/// the tokens.
+pub(crate) async fn fill_tokens(pool: &PgPool, schema: &str, count: usize, made: u64, end: u64) -> Vec<i64> {
+    let (first, step) = ((made as i64) << 21, 2000_i64);
+    let grants = format!(
+        "INSERT INTO {schema}.grants (id, expires_at, created_at, revoked, subject_key, subject, client, scopes, resources)
+         SELECT {first} + n * {step}, {end}, {made}, false, decode(md5(n::text), 'hex'), convert_to('filler-' || n, 'UTF8'),
+             'client', 'projects:read projects:write', 'https://app.example/api' FROM generate_series(0, {count} - 1) AS s (n)"
+    );
+    let tokens = format!(
+        "INSERT INTO {schema}.access_token (id, grant_id, expires_at, issued_at, hash)
+         SELECT {first} + n * {step}, {first} + n * {step}, {end}, {made}, sha256(convert_to(n::text, 'UTF8'))
+         FROM generate_series(0, {count} - 1) AS s (n)"
+    );
+    for statement in
+        [grants, tokens, format!("ANALYZE {schema}.grants, {schema}.access_token"), "CHECKPOINT".to_owned()]
+    {
+        pool.execute(AssertSqlSafe(statement)).await.unwrap();
+    }
+    (0..count as i64).map(|number| first + number * step).collect()
+}

@@ -8,6 +8,7 @@
 
 mod bare_postgres;
 mod bare_sqlite;
+mod growth;
 mod load;
 mod postgres;
 mod sqlite;
