@@ -17,18 +17,18 @@ const TASK: &str = "GRANTOR_TEST_TASK";
 
 /// What a child is to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Task {
-    pub place: Place,
-    pub seed: u64,
+pub(crate) struct Task {
+    pub(crate) place: Place,
+    pub(crate) seed: u64,
     /// The present at the start.
-    pub clock: Timestamp,
+    pub(crate) clock: Timestamp,
     /// Grants to go on with, and their live refresh tokens.
-    pub heads: Vec<(OrderedId, OrderedId)>,
+    pub(crate) heads: Vec<(OrderedId, OrderedId)>,
 }
 
 /// What a child tells.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Event {
+pub(crate) enum Event {
     /// It is about to ask the store for this.
     Begun { number: u64, op: Op },
     /// The store has acknowledged that.
@@ -40,13 +40,13 @@ pub enum Event {
 }
 
 /// The task of this process, if it is a child.
-pub fn task() -> Option<Task> {
+pub(crate) fn task() -> Option<Task> {
     let task = std::env::var_os(TASK)?;
     Some(serde_json::from_str(task.to_str().unwrap()).unwrap())
 }
 
 /// Tells the parent something. Without a parent there is nothing left to do.
-pub fn tell(what: &impl Serialize) {
+pub(crate) fn tell(what: &impl Serialize) {
     let mut line = serde_json::to_string(what).unwrap();
     line.push('\n');
     if std::io::stdout().lock().write_all(line.as_bytes()).is_err() {
@@ -55,13 +55,13 @@ pub fn tell(what: &impl Serialize) {
 }
 
 /// Ends the line that the test harness began.
-pub fn begin_telling() {
+pub(crate) fn begin_telling() {
     println!();
 }
 
 /// A child and what it has told so far.
 #[derive(Debug)]
-pub struct Child {
+pub(crate) struct Child {
     process: std::process::Child,
     stdin: ChildStdin,
     lines: Arc<Mutex<Vec<String>>>,
@@ -70,7 +70,7 @@ pub struct Child {
 
 impl Child {
     /// Runs `test` in a process of its own.
-    pub fn start(test: &str, task: &Task) -> Self {
+    pub(crate) fn start(test: &str, task: &Task) -> Self {
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args([test, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"])
             .env(TASK, serde_json::to_string(task).unwrap())
@@ -93,14 +93,14 @@ impl Child {
     }
 
     /// Says something to it.
-    pub fn say(&mut self, what: &impl Serialize) {
+    pub(crate) fn say(&mut self, what: &impl Serialize) {
         let mut line = serde_json::to_string(what).unwrap();
         line.push('\n');
         self.stdin.write_all(line.as_bytes()).unwrap();
     }
 
     /// Takes the next thing that it tells after the first `known` lines, and waits for it.
-    pub fn next<T: for<'a> Deserialize<'a>>(&mut self, known: &mut usize) -> T {
+    pub(crate) fn next<T: for<'a> Deserialize<'a>>(&mut self, known: &mut usize) -> T {
         loop {
             while let Some(line) = self.lines.lock().unwrap().get(*known) {
                 *known += 1;
@@ -113,12 +113,12 @@ impl Child {
     }
 
     /// How many operations it has told to be acknowledged.
-    pub fn acknowledged(&self) -> usize {
+    pub(crate) fn acknowledged(&self) -> usize {
         self.lines.lock().unwrap().iter().filter(|line| line.starts_with(r#"{"Done""#)).count()
     }
 
     /// Waits until it has told of more than `count`.
-    pub fn wait_for_more_than(&mut self, count: usize) {
+    pub(crate) fn wait_for_more_than(&mut self, count: usize) {
         for _ in 0..6000 {
             if self.acknowledged() > count {
                 return;
@@ -134,7 +134,7 @@ impl Child {
     }
 
     /// Kills it as `kill -9` does, and answers all that it told before.
-    pub fn kill(mut self) -> Vec<Event> {
+    pub(crate) fn kill(mut self) -> Vec<Event> {
         assert!(self.process.try_wait().unwrap().is_none(), "a child ended by itself");
         self.process.kill().unwrap();
         self.process.wait().unwrap();

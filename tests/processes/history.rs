@@ -8,15 +8,15 @@ use crate::steps::{ACCESS, Dice, Heard, MARK, Op, REFRESH, SHORT, Step, answer_o
 
 /// An operation and what is known of it: nothing, if its answer did not come before the kill.
 #[derive(Debug, Clone, Copy)]
-pub struct Entry {
-    pub op: Op,
-    pub heard: Option<Heard>,
+pub(crate) struct Entry {
+    pub(crate) op: Op,
+    pub(crate) heard: Option<Heard>,
 }
 
 /// All that was told of a grant.
 #[derive(Debug, Default)]
-pub struct History {
-    pub entries: Vec<Entry>,
+pub(crate) struct History {
+    pub(crate) entries: Vec<Entry>,
     /// Whether it was seen to be revoked, or must be.
     revoked: bool,
 }
@@ -61,17 +61,17 @@ impl Entry {
 }
 
 impl History {
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.entries.iter().all(|entry| entry.heard.is_some())
     }
 
     /// Whether nothing of it can be alive.
-    pub fn is_over(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
         self.entries.iter().all(|entry| entry.op.now.after(REFRESH) <= now)
     }
 
     /// Its grant and the refresh token that a client would use next, if it is alive.
-    pub fn head(&self, now: Timestamp) -> Option<(OrderedId, OrderedId)> {
+    pub(crate) fn head(&self, now: Timestamp) -> Option<(OrderedId, OrderedId)> {
         let firsts = self.entries.iter().filter(|entry| entry.is_first() && now < entry.op.now.after(REFRESH / 2));
         let mut heads = firsts.filter_map(|entry| Some((entry.op.grant, entry.refresh()?)));
         heads.find(|(_, id)| !self.revoked && self.successor_of(*id).is_none())
@@ -85,7 +85,7 @@ impl History {
 
     /// Compares all of it with the store, learns what came of the unknown operations, and fails if anything
     /// that was acknowledged does not hold, or something is there that nobody asked for, or only half of it.
-    pub async fn check(&mut self, store: &AnyStorage, now: Timestamp) {
+    pub(crate) async fn check(&mut self, store: &AnyStorage, now: Timestamp) {
         let before = format!("{:#?}", self.entries);
         let may_be_revoked = self.entries.iter().any(|entry| entry.heard.is_none() && entry.may_revoke(&self.entries));
         let mut seen = Seen { store, now, before, revoked: Vec::new() };
@@ -227,7 +227,7 @@ impl History {
     }
 
     /// Tries something of it again, as an attacker or a client that heard no answer would.
-    pub async fn try_again(&mut self, store: &AnyStorage, dice: &mut Dice, now: Timestamp) {
+    pub(crate) async fn try_again(&mut self, store: &AnyStorage, dice: &mut Dice, now: Timestamp) {
         if self.entries.is_empty() {
             return;
         }

@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use grantor::storage::testkit::records::NOW;
-use grantor::storage::{AnyStorage, Inserted, Storage as _};
+use grantor::storage::{AnyStorage, Inserted, Storage as _, invariants};
 
 use crate::child::{Child, Task};
 use crate::ledger::Ledger;
@@ -23,7 +23,7 @@ fn rounds(few: usize) -> usize {
 }
 
 /// A seed that can be given again.
-pub fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let given = std::env::var_os("GRANTOR_TEST_SEED").and_then(|seed| seed.to_str()?.parse().ok());
     let seed = given.unwrap_or_else(|| {
         use std::hash::{BuildHasher as _, RandomState};
@@ -34,11 +34,11 @@ pub fn seed() -> u64 {
 }
 
 /// Shown also when the test passes, unlike what `println!` says.
-pub fn report(line: &str) {
+pub(crate) fn report(line: &str) {
     writeln!(std::io::stdout().lock(), "{line}").unwrap();
 }
 
-pub fn in_runtime<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn in_runtime<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
 }
 
@@ -59,7 +59,7 @@ struct Harness<'a> {
     least: usize,
 }
 
-pub fn sqlite(test: &'static str) {
+pub(crate) fn sqlite(test: &'static str) {
     let folder = Folder::new();
     let mut harness = Harness::new(test, Place::Sqlite(folder.file("oauth.db")), None);
     let rounds = rounds(8);
@@ -69,7 +69,7 @@ pub fn sqlite(test: &'static str) {
     harness.conclude(rounds);
 }
 
-pub fn postgres(test: &'static str) {
+pub(crate) fn postgres(test: &'static str) {
     let cluster = Cluster::start();
     let place = Place::Postgres { url: cluster.url().to_owned(), schema: fresh_schema() };
     let mut harness = Harness::new(test, place, Some(&cluster));
@@ -155,4 +155,7 @@ impl<'a> Harness<'a> {
 }
 
 /// Every invariant that can be seen in the rows themselves.
-async fn assert_clean(_store: &AnyStorage) {}
+async fn assert_clean(store: &AnyStorage) {
+    let report = invariants::check(store).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+}

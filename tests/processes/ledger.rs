@@ -15,29 +15,29 @@ const LOOKED_AT: usize = 300;
 
 /// What was told in all rounds.
 #[derive(Debug)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     grants: HashMap<OrderedId, History>,
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// What one round told.
 #[derive(Debug, Default)]
-pub struct Round {
-    pub begun: usize,
-    pub acknowledged: usize,
+pub(crate) struct Round {
+    pub(crate) begun: usize,
+    pub(crate) acknowledged: usize,
     /// How often the store could not answer.
-    pub failed: usize,
+    pub(crate) failed: usize,
     /// The grants that were used.
     used: BTreeSet<OrderedId>,
 }
 
 impl Ledger {
-    pub fn new(now: Timestamp) -> Self {
+    pub(crate) fn new(now: Timestamp) -> Self {
         Self { grants: HashMap::new(), now }
     }
 
     /// Takes down what a child told before it was killed.
-    pub fn add(&mut self, events: Vec<Event>) -> Round {
+    pub(crate) fn add(&mut self, events: Vec<Event>) -> Round {
         let mut round = Round::default();
         let mut begun = HashMap::new();
         for event in events {
@@ -66,7 +66,7 @@ impl Ledger {
     }
 
     /// Compares the store with what was told: all grants of which something is unknown, and many others.
-    pub async fn check(&mut self, store: &AnyStorage, round: &Round, dice: &mut Dice) -> usize {
+    pub(crate) async fn check(&mut self, store: &AnyStorage, round: &Round, dice: &mut Dice) -> usize {
         let now = self.now;
         let settled = |grant: &&OrderedId| self.grants[*grant].is_settled();
         let (known, unknown): (Vec<_>, Vec<_>) = round.used.iter().partition(|grant| settled(&grant));
@@ -90,7 +90,7 @@ impl Ledger {
     }
 
     /// Grants that a next round can go on with.
-    pub fn heads(&self, most: usize) -> Vec<(OrderedId, OrderedId)> {
+    pub(crate) fn heads(&self, most: usize) -> Vec<(OrderedId, OrderedId)> {
         self.grants.values().filter_map(|history| history.head(self.now)).take(most).collect()
     }
 }

@@ -18,7 +18,7 @@ const TASKS: u64 = 64;
 const TICK: u64 = 5;
 
 /// Puts a store under load until this process is killed.
-pub fn run(task: &Task) -> ! {
+pub(crate) fn run(task: &Task) -> ! {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
     runtime.block_on(async {
         let store = task.place.open().await.unwrap();

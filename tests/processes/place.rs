@@ -6,7 +6,7 @@ use grantor::storage::{AnyStorage, StorageError};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Place {
+pub(crate) enum Place {
     Sqlite(PathBuf),
     Postgres { url: String, schema: String },
 }
@@ -16,7 +16,7 @@ impl Place {
     ///
     /// # Errors
     /// If it cannot be opened.
-    pub async fn open(&self) -> Result<AnyStorage, StorageError> {
+    pub(crate) async fn open(&self) -> Result<AnyStorage, StorageError> {
         match self {
             Self::Sqlite(file) => Ok(AnyStorage::new(grantor::SqliteStorage::open(file).await?)),
             #[cfg(feature = "postgres")]
@@ -29,7 +29,7 @@ impl Place {
         }
     }
 
-    pub const fn engine(&self) -> &'static str {
+    pub(crate) const fn engine(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "SQLite",
             Self::Postgres { .. } => "PostgreSQL",

@@ -16,24 +16,24 @@ use grantor::storage::{
 use serde::{Deserialize, Serialize};
 
 /// How long a code and a repeated answer last.
-pub const SHORT: Duration = Duration::from_secs(60);
+pub(crate) const SHORT: Duration = Duration::from_secs(60);
 /// How long an access token lasts.
-pub const ACCESS: Duration = Duration::from_secs(600);
+pub(crate) const ACCESS: Duration = Duration::from_secs(600);
 /// How long a refresh token lasts.
-pub const REFRESH: Duration = Duration::from_secs(1800);
+pub(crate) const REFRESH: Duration = Duration::from_secs(1800);
 /// How long a decision is remembered.
-pub const MARK: Duration = Duration::from_secs(1200);
+pub(crate) const MARK: Duration = Duration::from_secs(1200);
 
 /// One operation of one grant.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Op {
-    pub now: Timestamp,
-    pub grant: OrderedId,
-    pub step: Step,
+pub(crate) struct Op {
+    pub(crate) now: Timestamp,
+    pub(crate) grant: OrderedId,
+    pub(crate) step: Step,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub enum Step {
+pub(crate) enum Step {
     Decide { prompt: OrderedId, code: OrderedId },
     Redeem { code: OrderedId, access: OrderedId, refresh: OrderedId },
     Rotate { presented: OrderedId, access: OrderedId, successor: OrderedId },
@@ -44,7 +44,7 @@ pub enum Step {
 
 /// What a store said about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Heard {
+pub(crate) enum Heard {
     /// It is done, and nobody had done it before.
     First,
     /// A refresh token that was used before, with its successor.
@@ -59,14 +59,14 @@ pub enum Heard {
 
 /// Random numbers that a seed repeats.
 #[derive(Debug, Clone)]
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub const fn next(&mut self) -> u64 {
+    pub(crate) const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -74,21 +74,21 @@ impl Dice {
     }
 
     /// One of `0..end`.
-    pub const fn below(&mut self, end: u64) -> u64 {
+    pub(crate) const fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
-    pub const fn percent(&mut self, chance: u64) -> bool {
+    pub(crate) const fn percent(&mut self, chance: u64) -> bool {
         self.below(100) < chance
     }
 
-    pub fn id(&mut self, now: Timestamp) -> OrderedId {
+    pub(crate) fn id(&mut self, now: Timestamp) -> OrderedId {
         OrderedId::new(now, u32::try_from(self.next() >> 32).unwrap())
     }
 }
 
 /// The client of all grants.
-pub fn client() -> Client {
+pub(crate) fn client() -> Client {
     records::client("client")
 }
 
@@ -101,12 +101,12 @@ fn grant_of(id: OrderedId) -> Grant {
 }
 
 /// The hash of the secret of a token: it follows from the token's id.
-pub fn hash_of(id: OrderedId) -> SecretHash {
+pub(crate) fn hash_of(id: OrderedId) -> SecretHash {
     SecretHash::of_text(&format!("the secret of {id}"))
 }
 
 /// The sealed answer of the use of a refresh token with that successor.
-pub fn answer_of(successor: OrderedId) -> Arc<[u8]> {
+pub(crate) fn answer_of(successor: OrderedId) -> Arc<[u8]> {
     let answer: Vec<u8> = SecretHash::of_text(&format!("the answer with {successor}")).as_bytes().repeat(8);
     answer.into()
 }
@@ -132,7 +132,7 @@ fn refresh(id: OrderedId, grant: &Grant, now: Timestamp) -> RefreshRecord {
 ///
 /// # Panics
 /// If a repetition hears another answer than the first use gave.
-pub async fn perform(store: &AnyStorage, op: &Op) -> Result<Heard, StorageError> {
+pub(crate) async fn perform(store: &AnyStorage, op: &Op) -> Result<Heard, StorageError> {
     let Op { now, step, .. } = *op;
     let grant = grant_of(op.grant);
     Ok(match step {
