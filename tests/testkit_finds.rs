@@ -8,6 +8,7 @@ use grantor::storage::testkit;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_flaw_there_is_nothing_to_find() {
     testkit::run_all(|| async { Broken::new(Flaw::None) }).await;
+    testkit::run_shared(|| async { Broken::two(Flaw::None) }).await;
 }
 
 /// Runs invariants as tasks on stores with a flaw and expects each to panic.
@@ -17,6 +18,35 @@ macro_rules! finds {
         async fn $test() {
             $(
                 let task = tokio::spawn(testkit::$invariant(Broken::new(Flaw::$flaw)));
+                let found = task.await.is_err_and(|error| error.is_panic());
+                assert!(found, "{} does not find the flaw", stringify!($invariant));
+            )+
+        }
+    )* };
+}
+
+/// The same with a number of rows.
+macro_rules! finds_among_many {
+    ($($test:ident: $flaw:ident in $($invariant:ident),+;)*) => { $(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $test() {
+            $(
+                let task = tokio::spawn(testkit::$invariant(Broken::new(Flaw::$flaw), 2000));
+                let found = task.await.is_err_and(|error| error.is_panic());
+                assert!(found, "{} does not find the flaw", stringify!($invariant));
+            )+
+        }
+    )* };
+}
+
+/// The same over two handles.
+macro_rules! finds_over_two {
+    ($($test:ident: $two:expr, in $($invariant:ident),+;)*) => { $(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $test() {
+            $(
+                let (one, other) = $two;
+                let task = tokio::spawn(testkit::$invariant(one, other));
                 let found = task.await.is_err_and(|error| error.is_panic());
                 assert!(found, "{} does not find the flaw", stringify!($invariant));
             )+
@@ -144,4 +174,76 @@ finds! {
     a_page_of_clients_without_bounds: IgnoresLimits in pages_show_every_client_once;
     a_page_of_clients_that_repeats_one: PagesInclusively in pages_show_every_client_once;
     clients_in_another_order: ListsOldestFirst in pages_show_every_client_once;
+    a_walk_without_bounds: IgnoresLimits in pages_of_a_walk_show_every_row_once;
+    a_walk_that_repeats_a_row: PagesInclusively in pages_of_a_walk_show_every_row_once;
+    a_walk_in_another_order: ListsOldestFirst in pages_of_a_walk_show_every_row_once;
+    a_walk_without_what_was_revoked: HidesRevoked in
+        pages_of_a_walk_show_every_row_once, a_walk_shows_what_took_the_place_of_what;
+    a_walk_without_what_has_ended: HidesWhatHasEnded in pages_of_a_walk_show_every_row_once;
+    a_walk_with_ends_that_have_moved: ShowsFirstEnds in
+        a_walk_shows_rows_as_they_are, a_walk_shows_what_took_the_place_of_what;
+    a_walk_without_predecessors: ForgetsPredecessors in a_walk_shows_what_took_the_place_of_what;
+    a_walk_with_answers_that_are_over: KeepsAnswers in a_walk_shows_what_took_the_place_of_what;
+    a_walk_without_revocations: ForgetsRevocations in a_walk_shows_what_took_the_place_of_what;
+    a_walk_with_tokens_that_were_revoked: IgnoresRevocations in a_walk_shows_rows_as_they_are;
+    a_change_that_keeps_the_revision: KeepsRevisions in
+        a_change_replaces_a_client_and_raises_its_revision,
+        attack_41_a_decision_about_a_client_before_its_change_does_not_count,
+        parallel_changes_of_one_client_each_raise_its_revision;
+    a_change_that_brings_its_revision: TakesRevisions in
+        a_change_replaces_a_client_and_raises_its_revision, parallel_changes_of_one_client_each_raise_its_revision;
+    a_change_that_adds_a_client: AddsOnUpdate in a_change_replaces_a_client_and_raises_its_revision;
+    a_change_that_is_not_kept_whole: ForgetsClientNames in a_change_replaces_a_client_and_raises_its_revision;
+    changes_that_get_lost_beside_others: LosesUpdates in parallel_changes_of_one_client_each_raise_its_revision;
+    a_decision_before_a_change: IgnoresRevisions in
+        attack_41_a_decision_about_a_client_before_its_change_does_not_count;
+    texts_that_are_cut: CutsTexts in
+        hostile_texts_are_kept_byte_for_byte, long_texts_are_kept_byte_for_byte, users_that_look_alike_are_apart;
+    a_clock_for_everybody: HasOneClock in two_clocks_that_differ_lose_nothing;
+    an_end_that_moves_back: MovesEndsBack in two_clocks_that_differ_lose_nothing;
+    exchanges_by_two_clocks_that_all_succeed: RedeemsTwice in
+        two_clocks_that_differ_lose_nothing, attack_12_parallel_uses_by_two_clocks_give_one_token;
+    rotations_by_two_clocks_that_all_succeed: RotatesTwice in
+        two_clocks_that_differ_lose_nothing, attack_12_parallel_uses_by_two_clocks_give_one_token;
+}
+
+finds_among_many! {
+    large_pages_that_lose_a_row: CutsFullPages in
+        pages_show_each_of_many_grants_once, pages_show_each_of_many_clients_once;
+    large_pages_that_overlap: PagesInclusively in
+        pages_show_each_of_many_grants_once, pages_show_each_of_many_clients_once;
+    large_pages_in_another_order: ListsOldestFirst in
+        pages_show_each_of_many_grants_once, pages_show_each_of_many_clients_once;
+    a_large_purge_that_does_nothing: NeverPurges in purging_many_rows_beside_exchanges_leaves_what_is_alive;
+    a_large_purge_without_end: PurgesForever in purging_many_rows_beside_exchanges_leaves_what_is_alive;
+    a_large_purge_that_comes_too_early: PurgesEarly in purging_many_rows_beside_exchanges_leaves_what_is_alive;
+    a_large_purge_that_takes_what_is_new: PurgesWhatIsNew in purging_many_rows_beside_exchanges_leaves_what_is_alive;
+}
+
+finds_over_two! {
+    handles_on_two_databases: (Broken::new(Flaw::None), Broken::new(Flaw::None)), in
+        what_one_handle_wrote_the_other_sees, attack_12_exchanges_over_two_handles_give_one_token,
+        attack_16_rotations_over_two_handles_give_one_successor, attack_41_decisions_over_two_handles_count_once,
+        attack_22_a_revocation_over_another_handle_leaves_nothing_alive;
+    a_handle_that_keeps_what_it_read: Broken::two(Flaw::KeepsWhatItRead), in what_one_handle_wrote_the_other_sees;
+    exchanges_over_two_handles_that_all_succeed: Broken::two(Flaw::RedeemsTwice), in
+        attack_12_exchanges_over_two_handles_give_one_token;
+    a_check_before_an_exchange_over_two_handles: Broken::two(Flaw::ChecksBeforeActing), in
+        attack_12_exchanges_over_two_handles_give_one_token, attack_16_rotations_over_two_handles_give_one_successor;
+    rotations_over_two_handles_that_all_succeed: Broken::two(Flaw::RotatesTwice), in
+        attack_16_rotations_over_two_handles_give_one_successor;
+    decisions_over_two_handles_that_all_count: Broken::two(Flaw::IgnoresMarks), in
+        attack_41_decisions_over_two_handles_count_once;
+    a_revocation_that_the_other_handle_ignores: Broken::two(Flaw::IgnoresRevocations), in
+        what_one_handle_wrote_the_other_sees, attack_22_a_revocation_over_another_handle_leaves_nothing_alive;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_left_behind_is_checked() {
+    // Nothing but the check looks at what this store shows wrongly.
+    let store = Broken::new(Flaw::ShowsFirstEnds);
+    let store = std::sync::Arc::new(store);
+    testkit::a_code_is_worth_one_token(store.clone()).await;
+    let task = tokio::spawn(async move { testkit::nothing_is_wrong(&*store).await });
+    assert!(task.await.is_err_and(|error| error.is_panic()), "a token that outlives its grant");
 }

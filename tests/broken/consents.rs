@@ -8,7 +8,7 @@ use grantor::protocol::interaction::Consent;
 use grantor::storage::testkit::records::{self, NOW};
 use grantor::storage::{Decide, RevokeGrant, Revoked, Storage, StorageError};
 
-use super::{Broken, Flaw};
+use super::{Broken, Flaw, cut};
 
 /// What a store with a flaw notes of consent by itself.
 #[derive(Default)]
@@ -96,6 +96,11 @@ impl Broken {
             Flaw::ListsOldestFirst => {
                 all.retain(|client| after.is_none_or(|after| client.id < *after));
                 all.reverse();
+            }
+            Flaw::CutsFullPages => {
+                let mut page = self.inner.clients(after, limit).await?;
+                cut(&mut page, limit);
+                return Ok(page);
             }
             _ => return self.inner.clients(after, limit).await,
         }

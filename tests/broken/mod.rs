@@ -2,12 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "part of a test")]
 
+mod changes;
 mod consents;
 mod refresh;
+mod scans;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use scans::cut;
 
 use grantor::protocol::client::{Client, ClientId};
 use grantor::protocol::grant::{Holder, Rotation, Subject};
@@ -86,6 +90,19 @@ pub(crate) enum Flaw {
     TakesAnyResources,
     KeepsConsent,
     ForgetsAllConsent,
+    HidesRevoked,
+    HidesWhatHasEnded,
+    ShowsFirstEnds,
+    ForgetsPredecessors,
+    KeepsRevisions,
+    TakesRevisions,
+    AddsOnUpdate,
+    LosesUpdates,
+    CutsTexts,
+    HasOneClock,
+    MovesEndsBack,
+    CutsFullPages,
+    KeepsWhatItRead,
 }
 
 const BEGINNING: Timestamp = Timestamp::from_millis(0);
@@ -104,13 +121,29 @@ pub(crate) struct Broken {
     revived: Mutex<HashMap<OrderedId, StoredAccess>>,
     newest: Mutex<OrderedId>,
     notes: Mutex<consents::Notes>,
+    /// The latest present that an operation brought.
+    latest: Mutex<Timestamp>,
+    /// When grants end, as the last operation on each said.
+    ends: Mutex<HashMap<OrderedId, Timestamp>>,
+    /// The revisions that clients were brought with.
+    revisions: Mutex<HashMap<ClientId, u32>>,
     one_at_a_time: tokio::sync::Mutex<()>,
 }
 
 impl Broken {
     pub(crate) fn new(flaw: Flaw) -> Self {
+        Self::over(MemoryStorage::new(), flaw)
+    }
+
+    /// Two handles on one database.
+    pub(crate) fn two(flaw: Flaw) -> (Self, Self) {
+        let inner = MemoryStorage::new();
+        (Self::over(inner.clone(), flaw), Self::over(inner, flaw))
+    }
+
+    fn over(inner: MemoryStorage, flaw: Flaw) -> Self {
         Self {
-            inner: MemoryStorage::new(),
+            inner,
             flaw,
             owners: Mutex::default(),
             aliases: Mutex::default(),
@@ -118,6 +151,9 @@ impl Broken {
             revived: Mutex::default(),
             newest: Mutex::new(OrderedId::first_at(BEGINNING)),
             notes: Mutex::default(),
+            latest: Mutex::new(BEGINNING),
+            ends: Mutex::default(),
+            revisions: Mutex::default(),
             one_at_a_time: tokio::sync::Mutex::default(),
         }
     }
@@ -127,10 +163,13 @@ impl Broken {
     }
 
     fn folded(&self, subject: &Subject) -> Subject {
-        if self.has(Flaw::FoldsSubjects) {
-            Subject::new(&subject.as_str().trim().to_lowercase())
-        } else {
-            subject.clone()
+        match self.flaw {
+            Flaw::FoldsSubjects => Subject::new(&subject.as_str().trim().to_lowercase()),
+            Flaw::CutsTexts => {
+                let text = subject.as_str().split('\0').next().unwrap_or_default();
+                Subject::new(&text.chars().take(2048).collect::<String>())
+            }
+            _ => subject.clone(),
         }
     }
 
@@ -138,7 +177,8 @@ impl Broken {
         match self.flaw {
             Flaw::IgnoresMarks => op.prompt = records::prompt(NOW),
             Flaw::ForgetsApprovals => op.approval = None,
-            Flaw::IgnoresRevisions => {
+            Flaw::KeepsRevisions if self.revisions.lock().unwrap().get(&op.client) != Some(&op.client_revision) => {}
+            Flaw::IgnoresRevisions | Flaw::KeepsRevisions => {
                 let client = self.inner.client(&op.client).await?;
                 op.client_revision = client.map_or(0, |client| client.revision);
             }
@@ -147,7 +187,7 @@ impl Broken {
         let Some(approval) = &mut op.approval else { return Ok(()) };
         self.owners.lock().unwrap().insert(approval.grant.id, records::user_of(&approval.grant));
         match self.flaw {
-            Flaw::FoldsSubjects => {
+            Flaw::FoldsSubjects | Flaw::CutsTexts => {
                 let folded = self.folded(&records::user_of(&approval.grant));
                 Arc::make_mut(&mut approval.grant).holder = Holder::User(folded);
             }
@@ -237,15 +277,11 @@ impl Storage for Broken {
         self.inner.sharing()
     }
     async fn scan(&self, table: Table, after: Option<OrderedId>, limit: u32) -> Result<Vec<Scanned>, StorageError> {
-        self.inner.scan(table, after, limit).await
+        self.show(table, after, limit).await
     }
 
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
-        let mut client = self.inner.client(id).await?;
-        if let Some(client) = client.as_mut().filter(|_| self.has(Flaw::ForgetsClientNames)) {
-            Arc::make_mut(client).metadata.name = None;
-        }
-        Ok(client)
+        self.read_client(id).await
     }
 
     async fn clients(&self, after: Option<&ClientId>, limit: u32) -> Result<Vec<Arc<Client>>, StorageError> {
@@ -271,6 +307,9 @@ impl Storage for Broken {
             if self.has(Flaw::WidensTokens) {
                 stored.token.scopes = stored.grant.scopes.clone();
             }
+            if self.has(Flaw::KeepsWhatItRead) {
+                self.revived.lock().unwrap().insert(id, stored.clone());
+            }
         }
         Ok(stored)
     }
@@ -290,8 +329,14 @@ impl Storage for Broken {
         let next = |id: OrderedId| OrderedId::from_bits(id.to_bits() + 1).unwrap_or(id);
         let before = before.map(|id| if self.has(Flaw::PagesInclusively) { next(id) } else { id });
         let mut page = self.inner.grants(&self.folded(subject), before, limit, now).await?;
-        if self.has(Flaw::ListsOldestFirst) {
-            page.reverse();
+        match self.flaw {
+            Flaw::ListsOldestFirst => page.reverse(),
+            Flaw::MovesEndsBack => {
+                let ends = self.ends.lock().unwrap();
+                page.retain(|stored| ends.get(&stored.grant.id).is_none_or(|end| *end > now));
+            }
+            Flaw::CutsFullPages => cut(&mut page, limit),
+            _ => {}
         }
         Ok(page)
     }
@@ -301,14 +346,17 @@ impl Storage for Broken {
     }
 
     async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
+        self.revisions.lock().unwrap().entry(client.id.clone()).or_insert(client.revision);
         let outcome = self.inner.insert_client(client).await?;
         Ok(if self.has(Flaw::ReplacesClients) { Inserted::New } else { outcome })
     }
 
     async fn update_client(&self, client: Arc<Client>) -> Result<Updated, StorageError> {
-        self.inner.update_client(client).await
+        self.change_client(client).await
     }
+
     async fn decide(&self, mut op: Decide) -> Result<Decided, StorageError> {
+        self.look_at_the_clock(&mut op.now);
         self.prepare_decision(&mut op).await?;
         self.prepare_consent(&mut op).await?;
         if self.has(Flaw::IgnoresDenials) && op.approval.is_none() {
@@ -329,6 +377,8 @@ impl Storage for Broken {
     }
 
     async fn redeem_code(&self, mut op: RedeemCode) -> Result<Redeemed, StorageError> {
+        self.look_at_the_clock(&mut op.now);
+        self.ends.lock().unwrap().insert(op.access.grant, op.grant_expires_at);
         if self.has(Flaw::StopsMidway) {
             return self.exchange_in_two_steps(op).await;
         }
@@ -343,7 +393,9 @@ impl Storage for Broken {
         self.spoil_exchange(op, outcome).await
     }
 
-    async fn rotate_refresh(&self, op: RotateRefresh) -> Result<Rotated, StorageError> {
+    async fn rotate_refresh(&self, mut op: RotateRefresh) -> Result<Rotated, StorageError> {
+        self.look_at_the_clock(&mut op.now);
+        self.ends.lock().unwrap().insert(op.access.grant, op.grant_expires_at);
         self.rotate(op).await
     }
 

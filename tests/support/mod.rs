@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
 pub mod logins;
+pub mod losses;
+pub mod lost;
 pub mod refreshing;
 pub mod secrets;
 

@@ -53,19 +53,25 @@ impl Tables {
 
     /// For administrators: it looks at all clients, a part of them at a time.
     pub(super) fn clients(&self, after: Option<&ClientId>, limit: u32) -> Vec<Arc<Client>> {
-        let mut found = BTreeMap::new();
+        let limit = limit as usize;
+        let after = after.map(ClientId::as_str);
+        let mut found = Vec::new();
+        // The highest of the lowest so far: what lies above it is for a later page.
+        let mut bound: Option<Arc<Client>> = None;
         for part in self.clients.parts() {
-            let part = part();
-            for client in part.values().filter(|client| after.is_none_or(|after| client.id > *after)) {
-                if found.len() < limit as usize {
-                    found.insert(client.id.clone(), Arc::clone(client));
-                } else if found.last_key_value().is_some_and(|(last, _)| client.id < *last) {
-                    found.insert(client.id.clone(), Arc::clone(client));
-                    found.pop_last();
+            for client in part().values() {
+                let id = Some(client.id.as_str());
+                if id <= after || bound.is_some() && id >= bound.as_ref().map(|bound| bound.id.as_str()) {
+                    continue;
+                }
+                found.push(Arc::clone(client));
+                if found.len() >= limit.saturating_mul(2) {
+                    bound = cut(&mut found, limit);
                 }
             }
         }
-        found.into_values().collect()
+        cut(&mut found, limit);
+        found
     }
 
     pub(super) fn code(&self, id: OrderedId) -> Option<StoredCode> {
@@ -104,6 +110,13 @@ impl Tables {
             .take(limit as usize)
             .collect()
     }
+}
+
+/// Leaves the lowest `limit` clients, in order, and says which of them is the highest if there are so many.
+fn cut(found: &mut Vec<Arc<Client>>, limit: usize) -> Option<Arc<Client>> {
+    found.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+    found.truncate(limit);
+    found.last().filter(|_| found.len() == limit).cloned()
 }
 
 const HIGHEST: OrderedId = OrderedId::new(Timestamp::from_millis(u64::MAX), u32::MAX);

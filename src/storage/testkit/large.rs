@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::races::each_of_many;
-use super::records::{self, NOW, REFRESH_LIFETIME};
+use super::records::{self, CODE_LIFETIME, NOW, REFRESH_LIFETIME};
 use super::scene::Scene;
-use crate::protocol::client::ClientId;
+use crate::protocol::client::{Client, ClientId};
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
-use crate::storage::{Decided, Inserted, Scanned, Storage, Table};
+use crate::storage::{Approval, Decided, Inserted, Scanned, Storage, Table};
 
 const TABLES: [Table; 4] = [Table::Grants, Table::Codes, Table::AccessTokens, Table::RefreshTokens];
 
@@ -21,6 +21,18 @@ fn assert_same<T: PartialEq>(seen: &[T], expected: &[T], what: &str) {
     assert_eq!(seen.len(), expected.len(), "{what}: all of them");
 }
 
+/// A later approval of the same: parsing all of it a hundred thousand times would take longer than the store does.
+fn another(first: &Approval, later: Duration) -> Approval {
+    let mut approval = first.clone();
+    let now = NOW.after(later);
+    let grant = Arc::make_mut(&mut approval.grant);
+    (grant.id, grant.created_at) = (records::ordered_id(now), now);
+    let code = &mut approval.code;
+    (code.id, code.hash, code.grant) = (records::ordered_id(now), records::hash(), grant.id);
+    code.expires_at = now.after(CODE_LIFETIME);
+    approval
+}
+
 /// Pages show each of `rows` grants of one user once, and so do walks through the tables.
 ///
 /// # Panics
@@ -28,9 +40,9 @@ fn assert_same<T: PartialEq>(seen: &[T], expected: &[T], what: &str) {
 pub async fn pages_show_each_of_many_grants_once<S: Storage>(store: S, rows: u32) {
     let scene = Scene::new(store).await;
     let user = records::subject("user");
-    let approvals: Vec<_> = (0..rows)
-        .map(|number| records::approval(&user, &scene.client.id, NOW.after(Duration::from_millis(number.into()) / 50)))
-        .collect();
+    let first = records::approval(&user, &scene.client.id, NOW);
+    let approvals: Vec<_> =
+        (0..rows).map(|number| another(&first, Duration::from_millis(number.into()) / 50)).collect();
     let (mut grants, mut codes): (Vec<_>, Vec<_>) =
         approvals.iter().map(|approval| (approval.grant.id, approval.code.id)).unzip();
     let (store, client, approvals) = (Arc::clone(&scene.store), Arc::clone(&scene.client), Arc::new(approvals));
@@ -42,7 +54,7 @@ pub async fn pages_show_each_of_many_grants_once<S: Storage>(store: S, rows: u32
     .await;
     grants.sort_unstable();
     codes.sort_unstable();
-    for limit in [1000, 777] {
+    for limit in [1000, 7777] {
         for (table, expected) in [(Table::Grants, &grants), (Table::Codes, &codes)] {
             let mut seen = Vec::<OrderedId>::new();
             loop {
@@ -78,9 +90,10 @@ pub async fn pages_show_each_of_many_grants_once<S: Storage>(store: S, rows: u32
 pub async fn pages_show_each_of_many_clients_once<S: Storage>(store: S, rows: u32) {
     let store = Arc::new(store);
     let name = |number: u32| format!("{:08x} client", number.wrapping_mul(0x9E37_79B1));
-    let inserting = Arc::clone(&store);
+    let (inserting, first) = (Arc::clone(&store), records::client("client"));
     each_of_many(rows, move |number| {
-        let (store, client) = (Arc::clone(&inserting), Arc::new(records::client(&name(number))));
+        let id = ClientId::parse(&name(number)).expect("a client id");
+        let (store, client) = (Arc::clone(&inserting), Arc::new(Client { id, ..first.clone() }));
         async move {
             let inserted = store.insert_client(client).await.expect("insert_client answers");
             assert_eq!(inserted, Inserted::New, "the id of a new client was free");
@@ -89,7 +102,7 @@ pub async fn pages_show_each_of_many_clients_once<S: Storage>(store: S, rows: u3
     .await;
     let mut expected: Vec<_> = (0..rows).map(|number| ClientId::parse(&name(number)).expect("a client id")).collect();
     expected.sort_unstable();
-    for limit in [1000, 777] {
+    for limit in [1000, 7777] {
         let mut seen = Vec::<ClientId>::new();
         loop {
             let page = store.clients(seen.last(), limit).await.expect("clients answers");

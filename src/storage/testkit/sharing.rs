@@ -63,6 +63,13 @@ pub async fn what_one_handle_wrote_the_other_sees<A: Storage, B: Storage>(one: A
         let used = here.refresh(start.refresh).await.expect("the refresh token is remembered");
         let successor = used.rotation.map(|rotation| rotation.successor);
         assert_eq!(successor, Some(op.successor.id), "a rotation over the other handle");
+        // Whoever keeps what was read once must hear of what comes now.
+        for scene in [here, there] {
+            for token in [start.access, op.access.id] {
+                scene.assert_live(token, "its grant is live over both handles").await;
+            }
+            assert!(scene.lists(grant, NOW).await, "a grant that is live over both handles");
+        }
         let issue = records::issue(grant, NOW);
         assert_eq!(here.issue(issue.clone()).await, Issued::Now, "the grant is live over both handles");
         assert_eq!(there.revoke_access(issue.access.id).await, Revoked::Now, "a token of the other handle");
@@ -83,6 +90,10 @@ async fn changed_clients(two: &Two) {
         let (here, there) = (two.of(number), two.of(number + 1));
         let client = Arc::new(records::client(&format!("client {number}")));
         here.insert(&client).await;
+        for scene in [here, there] {
+            let stored = scene.store.client(&client.id).await.expect("client answers").expect("the client is found");
+            assert_eq!(stored.revision, client.revision, "a client of the other handle");
+        }
         let taken = there.store.insert_client(Arc::clone(&client)).await.expect("insert_client answers");
         assert_eq!(taken, Inserted::Taken, "a client of the other handle");
         assert_eq!(there.update((*client).clone()).await, Updated::Now, "a client of the other handle");
