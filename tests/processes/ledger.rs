@@ -69,7 +69,7 @@ impl Ledger {
     pub(crate) async fn check(&mut self, store: &AnyStorage, round: &Round, dice: &mut Dice) -> usize {
         let now = self.now;
         let settled = |grant: &&OrderedId| self.grants[*grant].is_settled();
-        let (known, unknown): (Vec<_>, Vec<_>) = round.used.iter().partition(|grant| settled(&grant));
+        let (known, unknown): (Vec<_>, Vec<_>) = round.used.iter().partition(|grant| settled(grant));
         let earlier: Vec<_> = self.grants.keys().filter(|grant| !round.used.contains(grant)).collect();
         let mut chosen: Vec<OrderedId> = unknown.into_iter().copied().collect();
         let all_unknown = chosen.len();

@@ -14,6 +14,7 @@ mod load;
 mod place;
 #[path = "../support/postgres.rs"]
 mod postgres;
+mod racers;
 mod steps;
 
 /// One test with two parts: that of the process which is started by the test runner, and that of the
@@ -37,5 +38,14 @@ in_processes!(
     attack_44_postgres_survives_kill_9,
     kill::postgres,
     load::run,
+    ignore = "needs PostgreSQL: run ./tests/run, or set GRANTOR_TEST_POSTGRES"
+);
+
+in_processes!(attack_12_two_processes_share_an_sqlite_file, racers::sqlite, racers::run);
+#[cfg(feature = "postgres")]
+in_processes!(
+    attack_12_two_processes_share_a_postgres_schema,
+    racers::postgres,
+    racers::run,
     ignore = "needs PostgreSQL: run ./tests/run, or set GRANTOR_TEST_POSTGRES"
 );
