@@ -6,15 +6,21 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation ends the run")]
 #![allow(clippy::disallowed_methods, reason = "it measures time")]
 
+mod bare_postgres;
 mod bare_sqlite;
+mod growth;
 mod load;
+mod postgres;
 mod sqlite;
 
 use std::fmt::Display;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(sqlite::run());
+    runtime.block_on(async {
+        sqlite::run().await;
+        postgres::run().await;
+    });
 }
 
 /// A line of the report: what was measured, what it is held against, and whether the goal is met.

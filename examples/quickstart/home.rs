@@ -8,7 +8,7 @@ use crate::page::page;
 use crate::{Address, App};
 
 /// What to open and what to click, for the terminal.
-pub(crate) fn guide(address: Address) -> String {
+pub(crate) fn guide(address: Address, database: &str) -> String {
     let (ours, theirs) = (address.origin(), address.third_party_origin());
     format!(
         "
@@ -22,6 +22,7 @@ pub(crate) fn guide(address: Address) -> String {
      and press \"Reload projects\" in Skyline: its access is gone.
 
   An MCP client can be pointed at {ours}/mcp.
+  What was granted is kept in {database}, beyond a restart.
   Ctrl-C ends both apps. RUST_LOG=grantor=debug shows what happens inside; with ACCESS_TOKEN_SECONDS=20
   one can watch Skyline renew its access.
 "

@@ -28,7 +28,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
-use grantor::{Lifetimes, Server};
+use grantor::{Lifetimes, Server, SqliteStorage, StorageError};
 use tokio::net::TcpListener;
 
 use crate::oauth::Demo;
@@ -83,6 +83,12 @@ fn lifetimes_from_env() -> Result<Lifetimes, String> {
     Ok(lifetimes)
 }
 
+/// Where the app keeps what it granted, beyond a restart: in the file `DATABASE`, or `oauth.db` here.
+fn database_from_env() -> String {
+    #[allow(clippy::disallowed_methods, reason = "an app reads its own environment")]
+    std::env::var("DATABASE").unwrap_or_else(|_| "oauth.db".to_owned())
+}
+
 fn number_from_env<N>(name: &str, otherwise: N, allowed: RangeInclusive<N>) -> Result<N, String>
 where
     N: FromStr + PartialOrd + Display,
@@ -109,17 +115,19 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let (address, lifetimes) = (Address::from_env()?, lifetimes_from_env()?);
     let ours = listen("127.0.0.1", address.port).await?;
     let theirs = third_party::listen(address.third_party_port()).await?;
-    let app = app(address, lifetimes)?;
+    let database = database_from_env();
+    let app = app(address, lifetimes, &database).await?;
 
-    println!("{}", home::guide(address));
+    println!("{}", home::guide(address, &database));
     third_party::serve(theirs, address);
     axum::serve(ours, app).with_graceful_shutdown(interrupted()).await?;
     Ok(())
 }
 
-fn app(address: Address, lifetimes: Lifetimes) -> Result<Router, Box<dyn Error>> {
+async fn app(address: Address, lifetimes: Lifetimes, database: &str) -> Result<Router, Box<dyn Error>> {
     let (people, sessions) = (People::demo()?, Sessions::default());
-    let oauth = oauth::server(&address.origin(), Demo { sessions: sessions.clone() }, lifetimes)?;
+    let storage = SqliteStorage::open(database).await.map_err(|error| cannot_open(database, &error))?;
+    let oauth = oauth::server(&address.origin(), storage, Demo { sessions: sessions.clone() }, lifetimes)?;
     let api = oauth::guarded_routes(&oauth, &address.origin())?;
     let app = App { address, people, sessions, projects: api::Projects::demo(), oauth: oauth.clone() };
 
@@ -151,6 +159,14 @@ fn taken(host: &str, port: u16, error: &std::io::Error) -> String {
     format!(
         "cannot listen on {host}, port {port}: {error}.\n\
          Two neighbouring free ports are needed; choose the first: PORT=4000 cargo run --example quickstart"
+    )
+}
+
+fn cannot_open(database: &str, error: &StorageError) -> String {
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    format!(
+        "cannot keep anything in {database}{cause}.\n\
+         Choose another file: DATABASE=/tmp/oauth.db cargo run --example quickstart"
     )
 }
 

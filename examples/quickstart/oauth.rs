@@ -3,14 +3,21 @@
 use axum::Router;
 use axum::http::request::Parts;
 use axum::routing::{get, post};
-use grantor::{Host, HostError, Lifetimes, MemoryStorage, Registration, Server, SignIn, User};
+use grantor::host::{KeysFromEnvError, SystemEntropy};
+use grantor::{Host, HostError, Keys, Lifetimes, Registration, Server, SignIn, SqliteStorage, User};
 
 use crate::session::Sessions;
 use crate::{App, api, mcp};
 
-pub(crate) fn server(origin: &str, host: Demo, lifetimes: Lifetimes) -> Result<Server, Box<dyn std::error::Error>> {
+pub(crate) fn server(
+    origin: &str,
+    storage: SqliteStorage,
+    host: Demo,
+    lifetimes: Lifetimes,
+) -> Result<Server, Box<dyn std::error::Error>> {
     Ok(Server::builder(origin)
-        .storage(MemoryStorage::new())
+        .storage(storage)
+        .keys(keys()?)
         .host(host)
         .app_name("Planwerk")
         .app_logo("/logo.svg")
@@ -23,6 +30,15 @@ pub(crate) fn server(origin: &str, host: Demo, lifetimes: Lifetimes) -> Result<S
         .registration(Registration::Open)
         .lifetimes(lifetimes)
         .build()?)
+}
+
+/// What seals the questions that people have open: from `OAUTH_KEYS`, as every real app has it. Without,
+/// a question that is open at a restart is asked again; what was granted stays.
+fn keys() -> Result<Keys, Box<dyn std::error::Error>> {
+    match Keys::from_env("OAUTH_KEYS") {
+        Err(KeysFromEnvError::Missing(_)) => Ok(Keys::ephemeral(&SystemEntropy)?),
+        keys => Ok(keys?),
+    }
 }
 
 /// The routes that take tokens. A guard goes on with `layer`, so that it also answers what no handler

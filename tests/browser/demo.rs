@@ -3,10 +3,13 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// A running quickstart; it ends with this value.
+use crate::scratch::Folder;
+
+/// A running quickstart; it ends with this value, and what it keeps goes too.
 pub(crate) struct Demo {
+    folder: Arc<Folder>,
     process: Child,
     /// Kept, as a program whose output nobody takes may end.
     output: BufReader<ChildStdout>,
@@ -20,23 +23,40 @@ impl Demo {
 
     /// With more in its environment.
     pub(crate) fn start_with(environment: &[(&str, &str)]) -> Self {
+        Self::start_at(Arc::new(Folder::new("quickstart")), two_free_ports, environment)
+    }
+
+    /// Kills it and starts it again, on the same ports and with the same file.
+    pub(crate) fn restarted(mut self) -> Self {
+        self.end();
+        let (folder, port) = (Arc::clone(&self.folder), self.port);
+        Self::start_at(folder, || port, &[])
+    }
+
+    fn start_at(folder: Arc<Folder>, port: impl FnOnce() -> u16, environment: &[(&str, &str)]) -> Self {
         // One at a time from the choice of a port until it is taken, as the tests run side by side.
         static STARTING: Mutex<()> = Mutex::new(());
         let _turn = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
-        let port = two_free_ports();
+        let port = port();
         let mut process = Command::new(executable())
             .env("PORT", port.to_string())
+            .env("DATABASE", folder.path().join("oauth.db"))
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the quickstart starts");
         let output = BufReader::new(process.stdout.take().expect("its output is piped"));
-        let mut demo = Self { process, output, port };
+        let mut demo = Self { folder, process, output, port };
         let address = demo.third_party();
         let listening = demo.output.by_ref().lines().map_while(Result::ok).any(|line| line.contains(&address));
         assert!(listening, "the quickstart says where to go");
         demo
+    }
+
+    fn end(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 
     /// The project app.
@@ -56,8 +76,7 @@ impl Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.end();
     }
 }
 

@@ -7,6 +7,8 @@ mod chrome;
 mod demo;
 mod pages;
 mod refresh;
+#[path = "../scratch/mod.rs"]
+mod scratch;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -111,6 +113,26 @@ async fn an_open_page_notices_that_its_access_was_taken_away() {
     browser.sees("Allow").await;
     browser.press("Allow").await;
     browser.sees("Tree house").await;
+    browser.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium and ChromeDriver"]
+async fn what_was_allowed_outlives_the_app_that_is_killed_and_started_again() {
+    let demo = Demo::start();
+    let browser = Chrome::open("restart", Kind::Desktop).await;
+    to_consent(&browser, &demo).await;
+    browser.press("Allow").await;
+    browser.sees("Tree house").await;
+    let demo = demo.restarted();
+    browser.press("Reload projects").await;
+    browser.sees("Tree house").await;
+    browser.goto(demo.ours("/login")).await.unwrap();
+    log_in(&browser).await;
+    assert_eq!(connections(&browser, &demo).await, 1);
+    browser.press("Disconnect").await;
+    browser.sees("No app has access").await;
+    drop(demo.restarted());
     browser.quit().await;
 }
 

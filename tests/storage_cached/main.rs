@@ -1,14 +1,19 @@
 //! A cache in front of a store: it conforms like the store, it answers by itself, and what it answers is true.
 
-#![allow(clippy::unwrap_used, reason = "part of a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed expectation is a failed test")]
 
 mod exactness;
 mod feed;
 mod others;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod scene;
 #[cfg(feature = "sqlite")]
 #[path = "../scratch/mod.rs"]
 mod scratch;
+#[cfg(feature = "postgres")]
+#[path = "../storage_postgres/server.rs"]
+mod server;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod staged;

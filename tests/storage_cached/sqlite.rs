@@ -9,6 +9,7 @@ use grantor::storage::testkit::records::{self, NOW};
 use grantor::storage::{Cached, SqliteOptions, SqliteStorage, Storage};
 
 use crate::scratch::Folder;
+use crate::staged::Staged;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_cached_store_in_a_file_of_its_own_conforms() {
@@ -27,18 +28,19 @@ async fn a_cached_store_in_memory_conforms() {
 async fn over_a_file_that_others_may_use_every_revocation_shows_at_once() {
     let folder = Folder::new("two");
     let path = folder.fresh();
-    let here = Cached::new(SqliteStorage::open(&path).await.unwrap());
+    let here = Cached::new(Staged::over(SqliteStorage::open(&path).await.unwrap()));
     let there = Cached::new(SqliteStorage::open(&path).await.unwrap());
     let client = records::client("client");
     let _ = here.insert_client(Arc::new(client.clone())).await.unwrap();
-    for _ in 0..20 {
+    for round in 0..20 {
         let approval = records::approval(&records::subject("user"), &client.id, NOW);
         let _ = here.decide(records::approve(records::prompt(NOW), &client, &approval, NOW)).await.unwrap();
         let redeem = records::redeem(&approval, NOW);
         let token = redeem.access.id;
         let _ = here.redeem_code(redeem).await.unwrap();
-        for _ in 0..2 {
+        for look_up in 1..=2 {
             assert!(!here.access_token(token).await.unwrap().unwrap().revoked);
+            assert_eq!(here.inner().look_ups(), 3 * round + look_up);
         }
         let _ = there.revoke_grant(records::revoke(&approval.grant, NOW)).await.unwrap();
         assert!(here.access_token(token).await.unwrap().unwrap().revoked);

@@ -33,8 +33,8 @@ pub(crate) enum Plan {
 
 /// Clones share everything.
 #[derive(Clone)]
-pub(crate) struct Staged {
-    inner: MemoryStorage,
+pub(crate) struct Staged<S = MemoryStorage> {
+    inner: S,
     sharing: Sharing,
     stage: Arc<Stage>,
 }
@@ -48,13 +48,19 @@ struct Stage {
 
 impl Staged {
     pub(crate) fn new(sharing: Sharing) -> Self {
+        Self { sharing, ..Self::over(MemoryStorage::new()) }
+    }
+}
+
+impl<S: Storage + Clone> Staged<S> {
+    pub(crate) fn over(inner: S) -> Self {
         let stage = Stage {
             plans: Mutex::default(),
             put_off: Mutex::default(),
             released: Semaphore::new(0),
             look_ups: AtomicU64::new(0),
         };
-        Self { inner: MemoryStorage::new(), sharing, stage: Arc::new(stage) }
+        Self { sharing: inner.sharing(), inner, stage: Arc::new(stage) }
     }
 
     pub(crate) fn plan(&self, call: Call, plan: Plan) {
@@ -81,7 +87,7 @@ impl Staged {
         self.stage.look_ups.load(Ordering::SeqCst)
     }
 
-    async fn through<T, F>(&self, call: Call, operation: impl FnOnce(MemoryStorage) -> F) -> Result<T, StorageError>
+    async fn through<T, F>(&self, call: Call, operation: impl FnOnce(S) -> F) -> Result<T, StorageError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, StorageError>> + Send + 'static,
@@ -121,7 +127,7 @@ impl Staged {
     }
 }
 
-impl Storage for Staged {
+impl<S: Storage + Clone> Storage for Staged<S> {
     fn durability(&self) -> Durability {
         Durability::Persistent
     }

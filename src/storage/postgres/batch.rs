@@ -7,13 +7,16 @@
 use std::collections::{HashSet, VecDeque};
 use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use sqlx::{PgConnection, Postgres, Row as _};
+use sqlx::{Postgres, Row as _};
 use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Database;
+use super::connections::Held;
 use super::failure::{ATTEMPTS, Failure, failed, failed_together, failure, pause};
 use super::text::Statements;
 use crate::storage::sql::corrupt;
@@ -23,12 +26,16 @@ use crate::storage::{Decide, IssueAccess, RedeemCode, RotateRefresh, StorageErro
 const TURNS: usize = 16;
 /// Operations that wait at most; more would wait for too long.
 const LONGEST: usize = 10_000;
+/// How long an operation waits for the batch before it, in the hope to share a commit with more of its kind.
+const PATIENCE: Duration = Duration::from_millis(50);
 /// How often operations that share a statement are tried together.
 const ATTEMPTS_TOGETHER: u32 = 2;
 
 /// A kind of operation of which several share a statement.
 pub(super) trait Shared: Sized + Send + Sync + 'static {
     type Outcome: Send + 'static;
+    /// Its number among the kinds.
+    const KIND: usize;
     /// The most that share one.
     const MOST: usize;
     /// What it means if an id is taken.
@@ -54,6 +61,7 @@ struct Lost;
 pub(super) struct Call<K: Shared> {
     op: K,
     number: u64,
+    since: Instant,
     reply: oneshot::Sender<Result<K::Outcome, StorageError>>,
 }
 
@@ -74,8 +82,15 @@ pub(super) struct Queues {
     numbers: u64,
     /// What the operations under way touch.
     touched: HashSet<u64>,
+    /// How many batches of each kind are under way.
+    running: [usize; KINDS],
     workers: usize,
+    /// Whether one of the workers has not looked for work yet.
+    is_one_starting: bool,
 }
+
+/// The kinds of operations, each with its [`Shared::KIND`].
+const KINDS: usize = 4;
 
 enum Batch {
     Decide(Vec<Call<Decide>>),
@@ -89,20 +104,50 @@ impl Queues {
         self.decide.len() + self.redeem.len() + self.rotate.len() + self.issue.len()
     }
 
+    /// Whether it is better to begin with the operations of a kind than to wait for more of them: those that
+    /// come while a commit is under way share the next one.
+    fn is_ripe<K: Shared>(&mut self) -> bool {
+        let is_running = self.running[K::KIND] > 0;
+        let queue = K::queue(self);
+        queue.front().is_some_and(|call| !is_running || queue.len() >= K::MOST || call.since.elapsed() >= PATIENCE)
+    }
+
+    /// Whether one more worker has something to do. If so, it counts from now on.
+    fn employ(&mut self, most_workers: usize) -> bool {
+        let is_needed = self.workers < most_workers
+            && !self.is_one_starting
+            && (self.is_ripe::<Decide>()
+                || self.is_ripe::<RedeemCode>()
+                || self.is_ripe::<RotateRefresh>()
+                || self.is_ripe::<IssueAccess>());
+        if is_needed {
+            self.workers += 1;
+            self.is_one_starting = true;
+        }
+        is_needed
+    }
+
     /// The next operations that may share a statement, of the kind that has waited longest.
     fn next(&mut self) -> Option<Batch> {
-        let mut fronts =
-            [(front(&self.decide), 0), (front(&self.redeem), 1), (front(&self.rotate), 2), (front(&self.issue), 3)];
-        fronts.sort_unstable();
-        fronts.into_iter().filter(|(front, _)| *front < u64::MAX).find_map(|(_, kind)| match kind {
-            0 => self.take().map(Batch::Decide),
-            1 => self.take().map(Batch::Redeem),
-            2 => self.take().map(Batch::Rotate),
+        let mut kinds = [
+            (front(&self.decide), Decide::KIND),
+            (front(&self.redeem), RedeemCode::KIND),
+            (front(&self.rotate), RotateRefresh::KIND),
+            (front(&self.issue), IssueAccess::KIND),
+        ];
+        kinds.sort_unstable();
+        kinds.into_iter().find_map(|(_, kind)| match kind {
+            Decide::KIND => self.take().map(Batch::Decide),
+            RedeemCode::KIND => self.take().map(Batch::Redeem),
+            RotateRefresh::KIND => self.take().map(Batch::Rotate),
             _ => self.take().map(Batch::Issue),
         })
     }
 
     fn take<K: Shared>(&mut self) -> Option<Vec<Call<K>>> {
+        if !self.is_ripe::<K>() {
+            return None;
+        }
         let (mut taken, mut passed) = (Vec::new(), Vec::new());
         // What one that has to wait touches is not for those behind it either.
         let mut reserved = HashSet::new();
@@ -121,6 +166,7 @@ impl Queues {
         for call in passed.into_iter().rev() {
             K::queue(self).push_front(call);
         }
+        self.running[K::KIND] += usize::from(!taken.is_empty());
         (!taken.is_empty()).then_some(taken)
     }
 
@@ -146,7 +192,7 @@ pub(super) struct Batcher {
 impl Batcher {
     pub(super) fn new(connections: u32) -> Self {
         // One connection is left to those who read.
-        let most_workers = connections.saturating_sub(1).clamp(1, 3) as usize;
+        let most_workers = connections.saturating_sub(1).max(1) as usize;
         Self { queues: Mutex::default(), most_workers }
     }
 
@@ -163,98 +209,14 @@ impl Batcher {
         }
         let number = queues.numbers;
         queues.numbers += 1;
-        K::queue(&mut queues).push_back(Call { op, number, reply });
-        let is_needed = queues.workers < self.most_workers && queues.len() > queues.workers * K::MOST / 2;
-        queues.workers += usize::from(is_needed);
-        is_needed
-    }
-}
-
-/// Has an operation done.
-pub(super) async fn share<K: Shared>(database: &Arc<Database>, op: K) -> Result<K::Outcome, StorageError> {
-    let (reply, answer) = oneshot::channel();
-    if database.batcher.push(op, reply) {
-        let worker = Worker { database: Arc::clone(database), has_left: false };
-        database.spawn(worker.run());
-    }
-    answer.await.unwrap_or_else(|_| Err(StorageErrorKind::Unavailable.into()))
-}
-
-struct Worker {
-    database: Arc<Database>,
-    has_left: bool,
-}
-
-impl Drop for Worker {
-    /// A worker that is gone is not counted any more, however it went.
-    fn drop(&mut self) {
-        if !self.has_left {
-            self.database.batcher.lock().workers -= 1;
-        }
-    }
-}
-
-/// Gives back what a batch touches, however it ends.
-struct Touched<'a>(&'a Batcher, Vec<[u64; 2]>);
-
-impl Drop for Touched<'_> {
-    fn drop(&mut self) {
-        let mut queues = self.0.lock();
-        for touch in self.1.iter().flatten() {
-            queues.touched.remove(touch);
-        }
-    }
-}
-
-impl Worker {
-    async fn run(mut self) {
-        let database = Arc::clone(&self.database);
-        while !self.is_done() {
-            let before = database.batcher.lock().numbers;
-            match database.pool.acquire().await {
-                Ok(mut connection) => {
-                    let mut is_good = true;
-                    for _ in 0..TURNS {
-                        let Some(batch) = self.next() else { break };
-                        is_good = database.run(&mut connection, batch).await;
-                        if !is_good {
-                            break;
-                        }
-                    }
-                    if !is_good {
-                        drop(connection.detach());
-                    }
-                }
-                Err(error) => database.batcher.refuse(before, error),
-            }
-        }
+        K::queue(&mut queues).push_back(Call { op, number, since: Instant::now(), reply });
+        queues.employ(self.most_workers)
     }
 
-    /// Leaves if nothing waits.
-    fn is_done(&mut self) -> bool {
-        if !self.has_left {
-            let mut queues = self.database.batcher.lock();
-            if queues.len() == 0 {
-                queues.workers -= 1;
-                self.has_left = true;
-            }
-        }
-        self.has_left
+    fn employ(&self) -> bool {
+        self.lock().employ(self.most_workers)
     }
 
-    /// Leaves if nothing waits but for what others have under way: they look for more when they are done.
-    fn next(&mut self) -> Option<Batch> {
-        let mut queues = self.database.batcher.lock();
-        let batch = queues.next();
-        if batch.is_none() {
-            queues.workers -= 1;
-            self.has_left = true;
-        }
-        batch
-    }
-}
-
-impl Batcher {
     fn refuse(&self, before: u64, error: sqlx::Error) {
         let (error, mut queues) = (Arc::new(error), self.lock());
         queues.refuse::<Decide>(before, &error);
@@ -264,26 +226,141 @@ impl Batcher {
     }
 }
 
-impl Database {
-    /// Does what a batch asks for; whether the connection is still good.
-    async fn run(&self, connection: &mut PgConnection, batch: Batch) -> bool {
-        match batch {
-            Batch::Decide(calls) => self.run_all(connection, calls).await,
-            Batch::Redeem(calls) => self.run_all(connection, calls).await,
-            Batch::Rotate(calls) => self.run_all(connection, calls).await,
-            Batch::Issue(calls) => self.run_all(connection, calls).await,
+/// Has an operation done.
+pub(super) async fn share<K: Shared>(database: &Arc<Database>, op: K) -> Result<K::Outcome, StorageError> {
+    let (reply, mut answer) = oneshot::channel();
+    if database.batcher.push(op, reply) {
+        work(database);
+    }
+    let answer = match timeout(PATIENCE, &mut answer).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            // What it waits for may be held up by others.
+            if database.batcher.employ() {
+                work(database);
+            }
+            answer.await
+        }
+    };
+    answer.unwrap_or_else(|_| Err(StorageErrorKind::Unavailable.into()))
+}
+
+/// Sends a worker to work who was counted.
+fn work(database: &Arc<Database>) {
+    let worker = Worker { database: Arc::clone(database), has_started: false, has_left: false };
+    database.spawn(worker.run());
+}
+
+struct Worker {
+    database: Arc<Database>,
+    has_started: bool,
+    has_left: bool,
+}
+
+impl Drop for Worker {
+    /// A worker that is gone is not counted any more, however it went.
+    fn drop(&mut self) {
+        let database = Arc::clone(&self.database);
+        self.leave(&mut database.batcher.lock());
+    }
+}
+
+impl Worker {
+    async fn run(mut self) {
+        let database = Arc::clone(&self.database);
+        while !self.has_left {
+            let before = database.batcher.lock().numbers;
+            match database.connections.acquire().await {
+                Ok(mut held) => {
+                    for _ in 0..TURNS {
+                        let Some(batch) = self.next() else { break };
+                        if !database.run(&mut held, batch).await {
+                            break;
+                        }
+                    }
+                }
+                Err(error) => {
+                    database.batcher.refuse(before, error);
+                    let mut queues = database.batcher.lock();
+                    if queues.len() == 0 {
+                        self.leave(&mut queues);
+                    }
+                }
+            }
         }
     }
 
-    async fn run_all<K: Shared>(&self, connection: &mut PgConnection, calls: Vec<Call<K>>) -> bool {
+    /// Leaves if there is nothing to do. What others have under way keeps some operations waiting: they look
+    /// for more when they are done.
+    fn next(&mut self) -> Option<Batch> {
+        let database = Arc::clone(&self.database);
+        let mut queues = database.batcher.lock();
+        self.start(&mut queues);
+        let batch = queues.next();
+        if batch.is_none() {
+            self.leave(&mut queues);
+        }
+        let is_another_needed = queues.employ(database.batcher.most_workers);
+        drop(queues);
+        if is_another_needed {
+            work(&database);
+        }
+        batch
+    }
+
+    fn start(&mut self, queues: &mut Queues) {
+        if !self.has_started {
+            self.has_started = true;
+            queues.is_one_starting = false;
+        }
+    }
+
+    fn leave(&mut self, queues: &mut Queues) {
+        self.start(queues);
+        if !self.has_left {
+            self.has_left = true;
+            queues.workers -= 1;
+        }
+    }
+}
+
+/// Says that a batch is not under way any more, however it ended.
+struct UnderWay<'b> {
+    batcher: &'b Batcher,
+    kind: usize,
+    touches: Vec<[u64; 2]>,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut queues = self.batcher.lock();
+        queues.running[self.kind] -= 1;
+        for touch in self.touches.iter().flatten() {
+            queues.touched.remove(touch);
+        }
+    }
+}
+
+impl Database {
+    /// Does what a batch asks for; whether the connection is still good.
+    async fn run(&self, held: &mut Held<'_>, batch: Batch) -> bool {
+        match batch {
+            Batch::Decide(calls) => self.run_all(held, calls).await,
+            Batch::Redeem(calls) => self.run_all(held, calls).await,
+            Batch::Rotate(calls) => self.run_all(held, calls).await,
+            Batch::Issue(calls) => self.run_all(held, calls).await,
+        }
+    }
+
+    async fn run_all<K: Shared>(&self, held: &mut Held<'_>, calls: Vec<Call<K>>) -> bool {
         let touches = calls.iter().map(|call| call.op.touches()).collect();
-        let _touched = Touched(&self.batcher, touches);
-        let mut left = match self.run_together(connection, calls).await {
+        let _under_way = UnderWay { batcher: &self.batcher, kind: K::KIND, touches };
+        let mut left = match self.run_together(held, calls).await {
             Ok(left) => left.into_iter(),
             Err(Lost) => return false,
         };
         while let Some(call) = left.next() {
-            if let Err(Lost) = self.run_single(connection, call).await {
+            if let Err(Lost) = self.run_single(held, call).await {
                 left.for_each(|call| call.answer(Err(StorageErrorKind::Unavailable.into())));
                 return false;
             }
@@ -292,19 +369,15 @@ impl Database {
     }
 
     /// Does operations in one statement, and hands back those that have to be done singly.
-    async fn run_together<K: Shared>(
-        &self,
-        connection: &mut PgConnection,
-        calls: Vec<Call<K>>,
-    ) -> Result<Vec<Call<K>>, Lost> {
+    async fn run_together<K: Shared>(&self, held: &mut Held<'_>, calls: Vec<Call<K>>) -> Result<Vec<Call<K>>, Lost> {
         for attempt in 1..=ATTEMPTS_TOGETHER {
             if calls.len() < 2 {
                 break;
             }
-            match self.attempt(connection, &calls).await {
+            match self.attempt(held, &calls).await {
                 Ok(answers) => return Ok(answer(calls, answers)),
                 Err(error) => match failure(&error) {
-                    Failure::Conflict => tokio::time::sleep(pause(attempt)).await,
+                    Failure::Conflict => sleep(pause(attempt)).await,
                     // One of them is the reason, and the others need not suffer.
                     Failure::Collision | Failure::Refused => break,
                     Failure::Lost => {
@@ -318,9 +391,9 @@ impl Database {
         Ok(calls)
     }
 
-    async fn run_single<K: Shared>(&self, connection: &mut PgConnection, call: Call<K>) -> Result<(), Lost> {
+    async fn run_single<K: Shared>(&self, held: &mut Held<'_>, call: Call<K>) -> Result<(), Lost> {
         for attempt in 1..=ATTEMPTS {
-            let outcome = match self.attempt(connection, slice::from_ref(&call)).await {
+            let outcome = match self.attempt(held, slice::from_ref(&call)).await {
                 Ok(answers) => answers.into_iter().next().unwrap_or(Ok(None)).transpose(),
                 Err(error) => match failure(&error) {
                     Failure::Conflict if attempt < ATTEMPTS => None,
@@ -336,7 +409,7 @@ impl Database {
                 call.answer(outcome);
                 return Ok(());
             }
-            tokio::time::sleep(pause(attempt)).await;
+            sleep(pause(attempt)).await;
         }
         call.answer(Err(StorageErrorKind::Conflict.into()));
         Ok(())
@@ -344,11 +417,11 @@ impl Database {
 
     async fn attempt<K: Shared>(
         &self,
-        connection: &mut PgConnection,
+        held: &mut Held<'_>,
         calls: &[Call<K>],
     ) -> Result<Vec<Answer<K::Outcome>>, sqlx::Error> {
         let ops: Vec<_> = calls.iter().map(|call| &call.op).collect();
-        let rows = self.rows(connection, K::query(&self.statements, &ops)).await?;
+        let rows = self.rows(held, K::query(&self.statements, &ops)).await?;
         Ok(K::answers(&ops, &rows))
     }
 }

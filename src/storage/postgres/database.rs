@@ -1,13 +1,16 @@
 //! The connections, and how a statement is run over one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Postgres;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::runtime::Handle;
+use tokio::time::{sleep, timeout};
 
 use super::batch::Batcher;
+use super::connections::{Connections, Held};
 use super::failure::{ATTEMPTS, Failure, failed, failure, pause, timed_out};
 use super::options::PostgresOptions;
 use super::sweep::Sweeper;
@@ -19,7 +22,7 @@ const READS: u32 = 3;
 
 /// What the handles on a store share.
 pub(super) struct Database {
-    pub(super) pool: PgPool,
+    pub(super) connections: Arc<Connections>,
     pub(super) statements: Statements,
     pub(super) batcher: Batcher,
     pub(super) sweeper: Sweeper,
@@ -34,12 +37,12 @@ enum Effect {
 }
 
 impl Database {
-    pub(super) fn new(pool: PgPool, texts: &Texts, options: &PostgresOptions) -> Self {
-        let connections = pool.options().get_max_connections();
+    pub(super) fn new(connections: Arc<Connections>, texts: &Texts, options: &PostgresOptions) -> Self {
+        let most = connections.most();
         Self {
-            pool,
+            connections,
             statements: Statements::new(texts),
-            batcher: Batcher::new(connections),
+            batcher: Batcher::new(most),
             sweeper: Sweeper::default(),
             statement_timeout: options.statement_timeout,
             runtime: Handle::current(),
@@ -55,11 +58,16 @@ impl Database {
     /// Runs a statement in a round trip and a transaction of its own.
     pub(super) async fn rows(
         &self,
-        connection: &mut PgConnection,
+        held: &mut Held<'_>,
         query: Query<'_, Postgres, PgArguments>,
     ) -> Result<Vec<PgRow>, sqlx::Error> {
-        let rows = tokio::time::timeout(self.statement_timeout, query.fetch_all(connection)).await;
-        rows.unwrap_or_else(|_| Err(timed_out()))
+        let rows = timeout(self.statement_timeout, query.fetch_all(held.begin()?)).await;
+        let rows = rows.unwrap_or_else(|_| Err(timed_out()));
+        match &rows {
+            Err(error) if failure(error) == Failure::Lost => held.close(),
+            _ => held.end(),
+        }
+        rows
     }
 
     /// Runs a statement that changes nothing.
@@ -86,19 +94,14 @@ impl Database {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let mut connection = self.pool.acquire().await.map_err(failed)?;
-            let error = match self.rows(&mut connection, query()).await {
+            let mut held = self.connections.acquire().await.map_err(failed)?;
+            let error = match self.rows(&mut held, query()).await {
                 Ok(rows) => return Ok(rows),
                 Err(error) => error,
             };
-            let failure = failure(&error);
-            if failure == Failure::Lost {
-                drop(connection.detach());
-            } else {
-                drop(connection);
-            }
-            match failure {
-                Failure::Conflict if attempt < ATTEMPTS => tokio::time::sleep(pause(attempt)).await,
+            drop(held);
+            match failure(&error) {
+                Failure::Conflict if attempt < ATTEMPTS => sleep(pause(attempt)).await,
                 Failure::Lost if effect == Effect::None && attempt < READS => {}
                 _ => return Err(failed(error)),
             }

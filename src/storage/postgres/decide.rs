@@ -87,6 +87,7 @@ LEFT JOIN marked m ON m.prompt = o.prompt";
 
 impl Shared for Decide {
     type Outcome = Decided;
+    const KIND: usize = 0;
     const MOST: usize = 32;
     const COLLISION: Decided = Decided::Collision;
 

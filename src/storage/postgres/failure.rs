@@ -34,7 +34,13 @@ fn code(error: &sqlx::Error) -> Option<String> {
 }
 
 pub(super) fn failure(error: &sqlx::Error) -> Failure {
-    let Some(code) = code(error) else { return if is_corrupt(error) { Failure::Refused } else { Failure::Lost } };
+    let Some(code) = code(error) else {
+        return if is_corrupt(error) || matches!(error, sqlx::Error::Encode(_)) {
+            Failure::Refused
+        } else {
+            Failure::Lost
+        };
+    };
     match code.as_str() {
         // serialization_failure, deadlock_detected
         "40001" | "40P01" => Failure::Conflict,
@@ -69,6 +75,11 @@ fn kind(error: &sqlx::Error) -> StorageErrorKind {
         }
         _ => StorageErrorKind::Other,
     }
+}
+
+/// Whether the server may answer later.
+pub(super) fn is_temporary(error: &sqlx::Error) -> bool {
+    kind(error) == StorageErrorKind::Unavailable
 }
 
 pub(super) fn failed(error: sqlx::Error) -> StorageError {

@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::connections::Connections;
 use super::failure::timed_out;
 use crate::protocol::client::ClientId;
 use crate::protocol::secret::OrderedId;
@@ -39,7 +39,7 @@ pub(super) struct Notifications {
 }
 
 struct State {
-    pool: PgPool,
+    connections: Arc<Connections>,
     channel: String,
     /// By which this process knows its own heartbeats.
     name: u64,
@@ -57,9 +57,9 @@ impl fmt::Debug for Notifications {
 }
 
 impl Notifications {
-    pub(super) fn new(pool: PgPool, channel: String) -> Self {
+    pub(super) fn new(connections: Arc<Connections>, channel: String) -> Self {
         let state = State {
-            pool,
+            connections,
             channel,
             name: RandomState::new().build_hasher().finish(),
             listeners: Listeners::default(),
@@ -111,12 +111,22 @@ impl State {
     async fn beat(self: Arc<Self>) {
         loop {
             let payload = format!("p{} {}", self.name, self.clock());
-            let query = sqlx::query("SELECT pg_notify($1, $2)").bind(&self.channel).bind(payload);
-            if let Ok(Err(error)) = timeout(SILENCE, query.execute(&self.pool)).await {
+            if let Ok(Err(error)) = timeout(SILENCE, self.notify(&payload)).await {
                 tracing::debug!(%error, "a heartbeat of the cache's feed was not sent");
             }
             sleep(HEARTBEAT).await;
         }
+    }
+
+    async fn notify(&self, payload: &str) -> Result<(), sqlx::Error> {
+        let mut held = self.connections.acquire().await?;
+        let query = sqlx::query("SELECT pg_notify($1, $2)").bind(&self.channel).bind(payload);
+        let sent = query.execute(held.begin()?).await;
+        match sent {
+            Ok(_) => held.end(),
+            Err(_) => held.close(),
+        }
+        sent.map(drop)
     }
 
     async fn listen(self: Arc<Self>) {
@@ -139,7 +149,7 @@ impl State {
 
     /// A connection of its own that listens.
     async fn connect(&self) -> Result<PgListener, sqlx::Error> {
-        let options = (*self.pool.connect_options()).clone();
+        let options = self.connections.options();
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .max_lifetime(None)

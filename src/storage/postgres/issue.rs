@@ -38,6 +38,7 @@ SELECT n FROM live";
 
 impl Shared for IssueAccess {
     type Outcome = Issued;
+    const KIND: usize = 3;
     const MOST: usize = 64;
     const COLLISION: Issued = Issued::Collision;
 

@@ -1,7 +1,8 @@
 //! The tables and their versions.
 
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 
+use super::connections::Connections;
 use super::failure::failed;
 use super::text::Texts;
 use crate::storage::sql::digest;
@@ -12,12 +13,18 @@ const STEPS: [&str; 1] = [include_str!("schema.sql")];
 
 /// Makes sure that the schema is of the version that this code knows. Any number of processes may do so
 /// at once, and nothing needs the right to create anything if nothing is to be created.
-pub(super) async fn run(pool: &PgPool, schema: &str, migrate: bool) -> Result<(), StorageError> {
-    let mut connection = pool.acquire().await.map_err(failed)?;
-    let found = version(&mut connection, schema).await.map_err(failed)?;
-    if is_present(schema, found, migrate)? {
-        return Ok(());
+pub(super) async fn run(connections: &Connections, schema: &str, migrate: bool) -> Result<(), StorageError> {
+    let mut held = connections.acquire().await.map_err(failed)?;
+    let connection = held.begin().map_err(failed)?;
+    let found = version(connection, schema).await.map_err(failed)?;
+    if !is_present(schema, found, migrate)? {
+        migrate_alone(connection, schema, migrate).await?;
     }
+    held.end();
+    Ok(())
+}
+
+async fn migrate_alone(connection: &mut PgConnection, schema: &str, migrate: bool) -> Result<(), StorageError> {
     // Not the user's isolation level: what is read must be newer than the lock.
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await.map_err(failed)?;
     let [a, b, c, d, e, f, g, h, ..] = digest(&["grantor migration", schema]);

@@ -5,6 +5,7 @@
 
 mod batch;
 mod client;
+mod connections;
 mod database;
 mod decide;
 mod failure;
@@ -28,6 +29,7 @@ use sqlx::PgPool;
 pub use self::options::PostgresOptions;
 
 use self::batch::share;
+use self::connections::Connections;
 use self::database::Database;
 use self::feed::Notifications;
 use self::sweep::after_operation;
@@ -88,11 +90,12 @@ impl PostgresStorage {
         PostgresOptions::new().with_pool(pool).await
     }
 
-    fn open(pool: PgPool, schema: &str, options: &PostgresOptions) -> Self {
+    fn open(connections: Connections, schema: &str, options: &PostgresOptions) -> Self {
         let channel = options.notifications.then(|| channel(schema));
-        let feed = channel.clone().map(|channel| Arc::new(Notifications::new(pool.clone(), channel)));
         let texts = Texts::new(schema, channel.as_deref());
-        let database = Arc::new(Database::new(pool, &texts, options));
+        let connections = Arc::new(connections);
+        let database = Arc::new(Database::new(Arc::clone(&connections), &texts, options));
+        let feed = channel.map(|channel| Arc::new(Notifications::new(connections, channel)));
         Self(Arc::new(Handle { database, feed }))
     }
 

@@ -2,18 +2,12 @@
 
 use std::time::Duration;
 
-use sqlx::Connection as _;
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
 
+use super::connections::Connections;
 use super::failure::failed;
 use super::{PostgresStorage, migration};
 use crate::storage::{StorageError, StorageErrorKind};
-
-/// A connection that was idle for longer is asked whether it still lives before anything relies on it.
-const TRUSTED_IDLE: Duration = Duration::from_secs(1);
-/// How long it may take to answer that.
-const PING: Duration = Duration::from_secs(1);
 
 /// How a [`PostgresStorage`] is opened, where the defaults do not fit.
 ///
@@ -102,23 +96,9 @@ impl PostgresOptions {
     /// # Errors
     /// If the URL or an option is wrong, the server cannot be reached, or the schema is of another version.
     pub async fn connect(self, url: &str) -> Result<PostgresStorage, StorageError> {
-        let pool = PgPoolOptions::new()
-            .max_connections(self.max_connections)
-            .acquire_timeout(self.acquire_timeout)
-            .test_before_acquire(false)
-            .before_acquire(|connection, state| {
-                Box::pin(async move {
-                    if state.idle_for <= TRUSTED_IDLE {
-                        return Ok(true);
-                    }
-                    let answered = tokio::time::timeout(PING, connection.ping()).await;
-                    answered.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
-                })
-            })
-            .connect(url)
-            .await
-            .map_err(failed)?;
-        self.with_pool(pool).await
+        let options = url.parse().map_err(failed)?;
+        let connections = Connections::own(options, self.max_connections, self.acquire_timeout);
+        self.open(connections).await
     }
 
     /// Opens the store over connections of yours. It takes as many at once as the pool has, but none while it
@@ -127,12 +107,16 @@ impl PostgresOptions {
     /// # Errors
     /// If an option is wrong, the server cannot be reached, or the schema is of another version.
     pub async fn with_pool(self, pool: PgPool) -> Result<PostgresStorage, StorageError> {
+        self.open(Connections::Pool(pool)).await
+    }
+
+    async fn open(self, connections: Connections) -> Result<PostgresStorage, StorageError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         if !(1..=63).contains(&self.schema.len()) || !self.schema.bytes().all(allowed) {
             let what = "the name of a schema has 1 to 63 ASCII letters, digits, `_` and `-`";
             return Err(StorageError::new(StorageErrorKind::Other, what));
         }
-        migration::run(&pool, &self.schema, self.migrate).await?;
-        Ok(PostgresStorage::open(pool, &self.schema, &self))
+        migration::run(&connections, &self.schema, self.migrate).await?;
+        Ok(PostgresStorage::open(connections, &self.schema, &self))
     }
 }

@@ -57,6 +57,7 @@ SELECT n, uses, {tell} FROM used";
 
 impl Shared for RedeemCode {
     type Outcome = Redeemed;
+    const KIND: usize = 1;
     const MOST: usize = 64;
     const COLLISION: Redeemed = Redeemed::Collision;
 

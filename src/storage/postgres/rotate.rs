@@ -70,6 +70,7 @@ SELECT n, uses, {reused}, kept_successor, kept_grace, CASE WHEN uses > 1 THEN ke
 
 impl Shared for RotateRefresh {
     type Outcome = Rotated;
+    const KIND: usize = 2;
     const MOST: usize = 64;
     const COLLISION: Rotated = Rotated::Collision;
 

@@ -10,12 +10,11 @@ use crate::protocol::client::ClientId;
 use crate::protocol::grant::{AccessRecord, CodeRecord, Grant, Holder, RefreshRecord, Rotation, Subject};
 use crate::protocol::interaction::Consent;
 use crate::protocol::redirect::RedirectUri;
-use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::StorageError;
-use crate::storage::sql::{challenge, corrupt, hash, id, resources, time};
+use crate::storage::sql::{challenge, corrupt, hash, id, resource, resources, time};
 
 /// The columns of a row, one after the other.
 pub(super) struct Columns<'r> {
@@ -80,7 +79,7 @@ impl<'r> Columns<'r> {
         let (id, expires_at, issued_at, hash) = (self.id()?, self.time()?, self.time()?, hash(self.next()?)?);
         let scopes = self.next::<Option<&str>>()?.map_or_else(|| grant.scopes.clone(), ScopeSet::from_canonical);
         let resource = match self.next::<Option<&str>>()? {
-            Some(own) => ResourceUri::from_canonical(own),
+            Some(own) => resource(own),
             None => grant.resources.first().ok_or_else(|| corrupt("a grant has no resource"))?.clone(),
         };
         Ok(AccessRecord { id, hash, grant: grant.id, scopes, resource, issued_at, expires_at })
