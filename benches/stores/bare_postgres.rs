@@ -45,7 +45,7 @@ WITH live AS (
 ), access_added AS (
     INSERT INTO {schema}.access_token (id, grant_id, expires_at, issued_at, hash, scopes, resource)
     SELECT :id, grant_id, {end}, {now}, sha256('token'),
-        nullif('projects:read projects:write', scopes), nullif('https://app.example/api', split_part(resources, ' ', 1))
+        nullif(scopes, scopes), nullif('https://app.example/api', split_part(resources, ' ', 1))
     FROM used WHERE uses = 1
 ), refresh_added AS (
     INSERT INTO {schema}.refresh_token (id, grant_id, expires_at, uses, hash)

@@ -57,12 +57,12 @@ pub(crate) async fn cleaning<S: Storage>(store: &Arc<S>, fill: impl AsyncFnOnce(
         quiet.push(load::exchange_all(store, ops, callers).await.p99());
     }
     quiet.sort_unstable();
-    fill(ROWS).await;
     // Prepared before, so that nothing else goes on while the clean-up does.
     let mut loads = Vec::new();
     for _ in 0..8 {
         loads.push(load::exchanges(store, share, START).await);
     }
+    fill(ROWS).await;
     let done = Arc::new(AtomicBool::new(false));
     let purging = tokio::spawn({
         let (store, done) = (Arc::clone(store), Arc::clone(&done));
