@@ -51,12 +51,12 @@ async fn nothing_can_be_written(file: &Path) {
     let world = world(storage);
     let mut everyone = Everyone::come(&world).await;
     let client = world.public_client().await;
-    let token = world.access_token(&client).await;
+    let token = world.tokens_of("erin", &client, &[]).await.access;
     for _ in 0..3 {
         limit_files(Some(0));
         everyone.are_put_off_writing(&world).await;
         assert!(world.is_live(&token).await, "those who only look are served");
-        world.browser_of("alice").prompt(&client.authorize()).await;
+        world.browser_of("erin").prompt(&client.authorize()).await;
         limit_files(None);
         assert_sound(&world.storage).await;
     }
@@ -109,7 +109,7 @@ async fn attack_44_a_file_that_somebody_else_writes_to_is_waited_for_and_no_long
     let world = world(AnyStorage::new(SqliteStorage::open(&file).await.unwrap()));
     let mut everyone = Everyone::come(&world).await;
     let client = world.public_client().await;
-    let token = world.access_token(&client).await;
+    let token = world.tokens_of("erin", &client, &[]).await.access;
     let other = rusqlite::Connection::open(&file).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     everyone.are_put_off_writing(&world).await;
