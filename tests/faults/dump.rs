@@ -180,7 +180,9 @@ async fn attack_47_a_backup_of_postgres_and_its_log_tell_no_secret() {
     let hex = |hash: &[u8; 32]| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes();
     scene.assert_tells_nothing(&dump, hex);
     // The write-ahead log has whatever was ever written.
-    let log = files(&cluster.data().join("pg_wal"));
+    let mut log = files(&cluster.data().join("pg_wal"));
+    // Most of it is room for what is still to come.
+    log.values_mut().for_each(|bytes| bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1)));
     scene.assert_tells_nothing(&log, |hash| hash.to_vec());
     let said = BTreeMap::from([("log".to_owned(), fs::read(cluster.data().with_file_name("log")).unwrap())]);
     said.iter().for_each(|(name, bytes)| scene.secrets.assert_absent(bytes, name));
