@@ -17,7 +17,7 @@ pub(crate) async fn fill(pool: &PgPool, schema: &str, count: i64) {
     let grants = format!(
         "INSERT INTO {schema}.grants (id, expires_at, created_at, revoked, subject_key, subject, client, scopes, resources)
          SELECT {FIRST} + n * {STEP}, {end}, {now}, false, decode(md5(n::text), 'hex'), convert_to('user-' || n, 'UTF8'), 'client',
-             'projects:read projects:write', 'https://app.example/api' FROM generate_series(0, {count}) AS s (n)"
+             'projects.read projects.write', 'https://app.example/api' FROM generate_series(0, {count}) AS s (n)"
     );
     let codes = format!(
         "INSERT INTO {schema}.code (id, grant_id, expires_at, uses, hash, challenge, redirect_uri)
@@ -31,6 +31,7 @@ pub(crate) async fn fill(pool: &PgPool, schema: &str, count: i64) {
 }
 
 /// The checks and writes of an exchange, as one statement: what a program would send that does no more.
+/// A colon before a letter would be a variable, even amid a text.
 fn script(schema: &str, clients: usize) -> String {
     let end = (FIRST >> 21) + 2000 * HOUR;
     format!(
@@ -45,7 +46,7 @@ WITH live AS (
 ), access_added AS (
     INSERT INTO {schema}.access_token (id, grant_id, expires_at, issued_at, hash, scopes, resource)
     SELECT :id, grant_id, {end}, {now}, sha256('token'),
-        nullif('projects:read projects:write', scopes), nullif('https://app.example/api', split_part(resources, ' ', 1))
+        nullif('projects.read projects.write', scopes), nullif('https://app.example/api', split_part(resources, ' ', 1))
     FROM used WHERE uses = 1
 ), refresh_added AS (
     INSERT INTO {schema}.refresh_token (id, grant_id, expires_at, uses, hash)
