@@ -105,7 +105,7 @@ async fn another_instance_hears_of_every_change() {
         assert_eq!(one.redeem_code(exchange.clone()).await.unwrap(), Redeemed::First);
         grants.push((approval, exchange));
     }
-    let [(replayed, exchange), (reused, rotating), (withdrawn, _)] = &grants[..] else { unreachable!() };
+    let [(replayed, exchange), (reused, rotating), (withdrawn, _)] = &grants[..] else { panic!("there are three") };
     let issue = records::issue(&withdrawn.grant, NOW);
     assert_eq!(one.issue_access(issue.clone()).await.unwrap(), Issued::Now);
     let refresh = rotating.refresh.as_ref().unwrap().id;
