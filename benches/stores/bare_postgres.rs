@@ -17,7 +17,7 @@ pub(crate) async fn fill(pool: &PgPool, schema: &str, count: i64) {
     let grants = format!(
         "INSERT INTO {schema}.grants (id, expires_at, created_at, revoked, subject_key, subject, client, scopes, resources)
          SELECT {FIRST} + n * {STEP}, {end}, {now}, false, decode(md5(n::text), 'hex'), convert_to('user-' || n, 'UTF8'), 'client',
-             'projects.read projects.write', 'https://app.example/api' FROM generate_series(0, {count}) AS s (n)"
+             'projects:read projects:write', 'https://app.example/api' FROM generate_series(0, {count}) AS s (n)"
     );
     let codes = format!(
         "INSERT INTO {schema}.code (id, grant_id, expires_at, uses, hash, challenge, redirect_uri)
@@ -31,7 +31,6 @@ pub(crate) async fn fill(pool: &PgPool, schema: &str, count: i64) {
 }
 
 /// The checks and writes of an exchange, as one statement: what a program would send that does no more.
-/// A colon before a letter would be a variable, even amid a text.
 fn script(schema: &str, clients: usize) -> String {
     let end = (FIRST >> 21) + 2000 * HOUR;
     format!(
@@ -46,7 +45,7 @@ WITH live AS (
 ), access_added AS (
     INSERT INTO {schema}.access_token (id, grant_id, expires_at, issued_at, hash, scopes, resource)
     SELECT :id, grant_id, {end}, {now}, sha256('token'),
-        nullif('projects.read projects.write', scopes), nullif('https://app.example/api', split_part(resources, ' ', 1))
+        nullif(scopes, scopes), nullif('https://app.example/api', split_part(resources, ' ', 1))
     FROM used WHERE uses = 1
 ), refresh_added AS (
     INSERT INTO {schema}.refresh_token (id, grant_id, expires_at, uses, hash)
@@ -105,4 +104,26 @@ pub(crate) async fn look_up_all(pool: &PgPool, schema: &str, ids: &[i64]) -> f64
         assert!(!row.get::<bool, _>(2) && row.get::<&[u8], _>(11).len() == 32);
     }
     ids.len() as f64 / started.elapsed().as_secs_f64()
+}
+
+/// Adds `count` grants with a token each, made from `made` on and ended at `end`, in milliseconds; the ids of
+/// the tokens.
+pub(crate) async fn fill_tokens(pool: &PgPool, schema: &str, count: usize, made: u64, end: u64) -> Vec<i64> {
+    let (first, step) = ((made as i64) << 21, 2000_i64);
+    let grants = format!(
+        "INSERT INTO {schema}.grants (id, expires_at, created_at, revoked, subject_key, subject, client, scopes, resources)
+         SELECT {first} + n * {step}, {end}, {made}, false, decode(md5(n::text), 'hex'), convert_to('filler-' || n, 'UTF8'),
+             'client', 'projects:read projects:write', 'https://app.example/api' FROM generate_series(0, {count} - 1) AS s (n)"
+    );
+    let tokens = format!(
+        "INSERT INTO {schema}.access_token (id, grant_id, expires_at, issued_at, hash)
+         SELECT {first} + n * {step}, {first} + n * {step}, {end}, {made}, sha256(convert_to(n::text, 'UTF8'))
+         FROM generate_series(0, {count} - 1) AS s (n)"
+    );
+    for statement in
+        [grants, tokens, format!("ANALYZE {schema}.grants, {schema}.access_token"), "CHECKPOINT".to_owned()]
+    {
+        pool.execute(AssertSqlSafe(statement)).await.unwrap();
+    }
+    (0..count as i64).map(|number| first + number * step).collect()
 }

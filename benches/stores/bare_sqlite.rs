@@ -91,3 +91,22 @@ pub(crate) fn look_up_all(connection: &Connection, ids: &[i64]) -> f64 {
     }
     ids.len() as f64 / started.elapsed().as_secs_f64()
 }
+
+/// Adds `count` grants with a token each, made from `made` on and ended at `end`, in milliseconds; the ids of
+/// the tokens.
+pub(crate) fn fill(connection: &Connection, count: usize, made: u64, end: u64) -> Vec<i64> {
+    let (first, step) = ((made as i64) << 21, 2000_i64);
+    let numbers = format!("WITH RECURSIVE s (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s WHERE n < {})", count - 1);
+    connection
+        .execute_batch(&format!(
+            "BEGIN;
+             {numbers} INSERT INTO grants (id, expires_at, subject, client, scopes, resources, created_at)
+             SELECT {first} + n * {step}, {end}, 'filler-' || n, 'client', 'projects:read projects:write',
+                 'https://app.example/api', {made} FROM s;
+             {numbers} INSERT INTO access_token (id, expires_at, grant_id, issued_at, hash)
+             SELECT {first} + n * {step}, {end}, {first} + n * {step}, {made}, randomblob(32) FROM s;
+             COMMIT; PRAGMA wal_checkpoint(TRUNCATE);"
+        ))
+        .unwrap();
+    (0..count as i64).map(|number| first + number * step).collect()
+}

@@ -1,4 +1,5 @@
-//! What the stores cost beside the bare engines that do the same writes: `cargo bench --bench stores`.
+//! What the stores cost beside the bare engines that do the same writes: `cargo bench --bench stores`, or one
+//! of the two alone: `cargo bench --bench stores -- postgres`.
 //!
 //! Every figure is a ratio within one run. The bare side has the same tables, indexes and checks, and its
 //! statements are prepared; it has no network, no futures and no types.
@@ -8,6 +9,7 @@
 
 mod bare_postgres;
 mod bare_sqlite;
+mod growth;
 mod load;
 mod postgres;
 mod sqlite;
@@ -17,8 +19,14 @@ use std::fmt::Display;
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        sqlite::run().await;
-        postgres::run().await;
+        let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+        let is_wanted = |name| wanted.as_deref().is_none_or(|wanted| wanted == name);
+        if is_wanted("sqlite") {
+            sqlite::run().await;
+        }
+        if is_wanted("postgres") {
+            postgres::run().await;
+        }
     });
 }
 

@@ -10,7 +10,7 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Executor as _, PgPool};
 
 use super::load::{self, START, median};
-use super::{bare_postgres, line, verdict};
+use super::{bare_postgres, growth, line, verdict};
 
 const CALLERS: usize = 64;
 const CONNECTIONS: u32 = 4;
@@ -24,6 +24,8 @@ pub(crate) async fn run() {
     let pool = PgPoolOptions::new().max_connections(2).connect(&server.url).await.unwrap();
     exchanges(&server, &pool).await;
     look_ups(&server, &pool).await;
+    grow(&server, &pool).await;
+    clean(&server, &pool).await;
     pool.close().await;
 }
 
@@ -121,4 +123,30 @@ async fn look_ups(server: &Server, pool: &PgPool) {
     line("PostgresStorage::access_token", rate(1), "/s");
     let ratio = median(rounds.iter().map(|round| round[0] / round[1]).collect());
     verdict("time of a look-up against sqlx alone", ratio, 2.0, false);
+}
+
+async fn grow(server: &Server, pool: &PgPool) {
+    println!("PostgreSQL, as it grows: an exchange with {CALLERS} callers, a look-up with one");
+    let mut costs = Vec::new();
+    for count in [1_000, 10_000, 100_000, 1_000_000] {
+        let store = store(server, "bench_grown").await;
+        let (made, end) = growth::GROWN;
+        let ids = bare_postgres::fill_tokens(pool, "bench_grown", count, made, end).await;
+        costs.push(growth::cost(&store, &ids, CALLERS, EXCHANGES / 2).await);
+        drop(store);
+        drop_schema(pool, "bench_grown").await;
+    }
+    growth::table(&costs);
+}
+
+async fn clean(server: &Server, pool: &PgPool) {
+    println!("PostgreSQL, clean-up of a million rows that ended, beside exchanges");
+    let store = store(server, "bench_cleaned").await;
+    let fill = async |count| {
+        let (made, end) = growth::ENDED;
+        bare_postgres::fill_tokens(pool, "bench_cleaned", count, made, end).await;
+    };
+    growth::cleaning(&store, fill, CALLERS, EXCHANGES / 2).await;
+    drop(store);
+    drop_schema(pool, "bench_cleaned").await;
 }

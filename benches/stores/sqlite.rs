@@ -2,13 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use grantor::SqliteStorage;
 use grantor::storage::{RedeemCode, Storage};
 
 use super::load::{self, START, median};
-use super::{bare_sqlite, line, verdict};
+use super::{bare_sqlite, growth, line, verdict};
 
 const CALLERS: usize = 32;
 const ROUNDS: usize = 7;
@@ -20,6 +20,8 @@ pub(crate) async fn run() {
     std::fs::create_dir_all(&folder).unwrap();
     exchanges(&folder).await;
     look_ups(&folder).await;
+    grow(&folder).await;
+    clean(&folder).await;
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
@@ -93,5 +95,29 @@ async fn look_ups(folder: &Path) {
     line("SQLite alone, prepared", alone, "/s");
     line("SqliteStorage::access_token", ours, "/s");
     verdict("time of a look-up against SQLite alone", alone / ours, 2.0, false);
-    let _ = Duration::ZERO;
+}
+
+async fn grow(folder: &Path) {
+    println!("SQLite, as it grows: an exchange with {CALLERS} callers, a look-up with one");
+    let mut costs = Vec::new();
+    for count in [1_000, 10_000, 100_000, 1_000_000] {
+        let name = format!("grown-{count}.db");
+        let store = store(folder, &name).await;
+        let (made, end) = growth::GROWN;
+        let ids = bare_sqlite::fill(&bare_sqlite::open(&folder.join(&name)), count, made, end);
+        costs.push(growth::cost(&store, &ids, CALLERS, EXCHANGES).await);
+    }
+    growth::table(&costs);
+}
+
+async fn clean(folder: &Path) {
+    println!("SQLite, clean-up of a million rows that ended, beside exchanges");
+    let name = "cleaned.db";
+    let store = store(folder, name).await;
+    let path = folder.join(name);
+    let fill = async |count| {
+        let (made, end) = growth::ENDED;
+        bare_sqlite::fill(&bare_sqlite::open(&path), count, made, end);
+    };
+    growth::cleaning(&store, fill, CALLERS, EXCHANGES).await;
 }

@@ -1,5 +1,7 @@
 //! Caches in front of one database in PostgreSQL, as several processes have them.
 
+#![allow(clippy::disallowed_methods, reason = "it measures time")]
+
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
