@@ -1,7 +1,6 @@
 //! The store in memory, by the conformance suite.
 
 mod eager;
-mod support;
 
 use eager::Eager;
 use grantor::storage::testkit::records::{self, NOW};
@@ -47,12 +46,6 @@ async fn two_clones_are_one_store() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn it_conforms_with_many_rows() {
     testkit::run_large(|| async { MemoryStorage::new() }).await;
-}
-
-#[tokio::test]
-async fn attack_44_a_connection_that_is_lost_in_any_step_is_survived() {
-    support::lost::every_loss_is_survived(MemoryStorage::new()).await;
-    support::lost::every_loss_is_survived(Eager::default()).await;
 }
 
 /// The caller of an exchange whose answer is lost cannot tell, and trying again must not give a second

@@ -6,7 +6,6 @@
 
 pub mod logins;
 pub mod losses;
-pub mod lost;
 pub mod refreshing;
 pub mod secrets;
 

@@ -21,7 +21,7 @@
 
 mod report;
 pub mod rules;
-#[cfg(all(test, feature = "testkit"))]
+#[cfg(test)]
 mod tests;
 mod walk;
 mod window;

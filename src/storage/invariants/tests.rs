@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::rules::{self, Rule};
@@ -21,9 +21,21 @@ use crate::storage::{
     StoredCode, StoredGrant, StoredRefresh, Table, Updated,
 };
 
-/// Rows as a store might have them.
-#[derive(Clone, Default)]
-struct Rows(Vec<Scanned>);
+/// Rows as a store might have them, one state after the other.
+#[derive(Default)]
+struct Rows {
+    states: Vec<Vec<Scanned>>,
+    /// How many changes come before each look, the first one first; none when they have run out.
+    changes: Mutex<Vec<usize>>,
+    state: AtomicUsize,
+}
+
+impl Rows {
+    /// Rows that do not change.
+    fn of(rows: &[Scanned]) -> Self {
+        Self { states: vec![rows.to_vec()], ..Self::default() }
+    }
+}
 
 impl Storage for Rows {
     fn durability(&self) -> Durability {
@@ -34,7 +46,10 @@ impl Storage for Rows {
     }
     async fn scan(&self, table: Table, after: Option<OrderedId>, limit: u32) -> Result<Vec<Scanned>, StorageError> {
         let is_of = |row: &&Scanned| super::report::table(row) == table;
-        let mut page: Vec<_> = self.0.iter().filter(is_of).filter(|row| after < Some(row.id())).cloned().collect();
+        let changes = self.changes.lock().unwrap().pop().unwrap_or_default();
+        let state = self.state.fetch_add(changes, Ordering::Relaxed) + changes;
+        let Some(rows) = self.states.get(state).or(self.states.last()) else { return Ok(Vec::new()) };
+        let mut page: Vec<_> = rows.iter().filter(is_of).filter(|row| after < Some(row.id())).cloned().collect();
         page.sort_by_key(Scanned::id);
         page.truncate(limit as usize);
         Ok(page)
@@ -173,7 +188,7 @@ const ACCESS: usize = GRANT + 2;
 const REFRESH: [usize; 5] = [GRANT + 3, GRANT + 4, GRANT + 5, GRANT + 6, GRANT + 7];
 
 async fn check_with(rows: &[Scanned], page: u32, grants: usize) -> Report {
-    Walk::new(&Rows(rows.to_vec()), page, grants).run().await.unwrap()
+    Walk::new(&Rows::of(rows), page, grants).run().await.unwrap()
 }
 
 /// Fails unless exactly this rule is broken, however large pages and windows are.
@@ -202,7 +217,7 @@ async fn a_sound_store_is_clean_and_every_row_is_counted() {
         assert_eq!(counted.map(|table| report.rows(table)), [3, 3, 3, 15]);
     }
     assert_eq!(
-        check(&Rows(rows)).await.unwrap().to_string(),
+        check(&Rows::of(&rows)).await.unwrap().to_string(),
         "3 grants, 3 codes, 3 access tokens, 15 refresh tokens: nothing is wrong"
     );
     assert!(check(&Rows::default()).await.unwrap().is_clean());
@@ -436,6 +451,81 @@ async fn only_a_hundred_violations_are_kept_and_all_are_counted() {
     let first = report.violations()[0];
     assert!(text.contains(&format!("access token {} of grant {} outlives its grant", first.id, first.grant)), "{text}");
     assert!(text.ends_with("and 50 more"), "{text}");
+}
+
+fn random(state: &mut u64, below: u64) -> u64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) % below
+}
+
+async fn snapshot(store: &MemoryStorage) -> Vec<Scanned> {
+    let mut rows = Vec::new();
+    for table in [Table::Grants, Table::Codes, Table::AccessTokens, Table::RefreshTokens] {
+        rows.extend(store.scan(table, None, u32::MAX).await.unwrap());
+    }
+    rows
+}
+
+/// The states that a store goes through with two grants, whose refresh tokens have ids in any order.
+async fn history(seed: &mut u64) -> Vec<Vec<Scanned>> {
+    let store = MemoryStorage::new();
+    let client = records::client("client");
+    let _ = store.insert_client(Arc::new(client.clone())).await.unwrap();
+    let mut states = vec![snapshot(&store).await];
+    let mut any_id = || OrderedId::from_bits(random(seed, 1 << 31) << 31 | random(seed, 1 << 31)).unwrap();
+    let mut heads = Vec::new();
+    for _ in 0..2 {
+        let approval = records::approval(&records::subject("user"), &client.id, NOW);
+        let op = records::approve(records::prompt(NOW), &client, &approval, NOW);
+        assert_eq!(store.decide(op).await.unwrap(), Decided::First);
+        states.push(snapshot(&store).await);
+        let mut op = records::redeem_with_refresh(&approval, NOW);
+        op.refresh.as_mut().unwrap().id = any_id();
+        heads.push((approval, op.refresh.as_ref().unwrap().id));
+        assert_eq!(store.redeem_code(op).await.unwrap(), Redeemed::First);
+        states.push(snapshot(&store).await);
+        for step in 0..8 {
+            let at = step % heads.len();
+            let (approval, head) = &mut heads[at];
+            let mut op = records::rotate(*head, &approval.grant, NOW);
+            op.successor.id = any_id();
+            // Some end before their predecessors, and are purged before them.
+            op.successor.expires_at = NOW.after(records::REFRESH_LIFETIME * [1, 2][step / 2 % 2]);
+            op.grant_expires_at = NOW.after(records::REFRESH_LIFETIME * 2);
+            *head = op.successor.id;
+            assert_eq!(store.rotate_refresh(op).await.unwrap(), Rotated::First);
+            states.push(snapshot(&store).await);
+        }
+        assert_eq!(store.issue_access(records::issue(&heads[0].0.grant, NOW)).await.unwrap(), Issued::Now);
+        states.push(snapshot(&store).await);
+    }
+    for lifetime in [records::CODE_LIFETIME, records::REFRESH_LIFETIME] {
+        store.purge(NOW.after(lifetime), 1000).await.unwrap();
+        states.push(snapshot(&store).await);
+    }
+    for state in &states {
+        assert!(rules::broken(state).is_empty(), "the store is sound at every moment: {:?}", rules::broken(state));
+    }
+    states
+}
+
+/// Whatever happens between two looks, and however much of it, a sound store looks sound.
+#[tokio::test]
+async fn changes_between_two_looks_do_not_look_like_violations() {
+    let mut seed = 1;
+    for _ in 0..40 {
+        let states = history(&mut seed).await;
+        for run in 0..200 {
+            let often = [2, 4, 10, 40][run % 4];
+            let some = |seed: &mut u64| if random(seed, often) == 0 { random(seed, 4) as usize } else { 0 };
+            let changes = Mutex::new((0..400).map(|_| some(&mut seed)).collect());
+            let first = random(&mut seed, states.len() as u64) as usize;
+            let rows = Rows { states: states.clone(), changes, state: AtomicUsize::new(first) };
+            let (page, grants) = [(1, 100), (2, 100), (3, 1), (256, 100)][run / 4 % 4];
+            let report = Walk::new(&rows, page, grants).run().await.unwrap();
+            assert!(report.is_clean(), "pages of {page}, windows of {grants}: {report}");
+        }
+    }
 }
 
 /// Somebody's whole life with the store: grants, rotations, replays, revocations, clocks that differ.

@@ -188,14 +188,10 @@ impl<'a, S: Storage> Walk<'a, S> {
     async fn judge_head(&mut self, row: &Scanned, earlier: Option<OrderedId>) -> Result<bool, StorageError> {
         let Some(earlier) = earlier else { return Ok(false) };
         let Some(earlier) = self.again(Table::RefreshTokens, earlier).await? else { return Ok(false) };
-        if rules::is_the_only_one_to_use(row, &earlier) {
-            return Ok(false);
-        }
-        // If it was not used until after the other was read, both could be used at that moment.
-        if let Some(row) = self.again(Table::RefreshTokens, row.id()).await? {
-            self.judge_two(Rule::OneToUse, rules::is_the_only_one_to_use(&row, &earlier), &row, &earlier);
-        }
-        Ok(true)
+        // It was there before the other was read: if it was not used until now, both could be used then.
+        let keeps = rules::is_the_only_one_to_use(row, &earlier);
+        self.judge_two(Rule::OneToUse, keeps, row, &earlier);
+        Ok(!keeps)
     }
 
     fn judge_two(&mut self, rule: Rule, keeps: bool, row: &Scanned, beside: &Scanned) {

@@ -53,29 +53,6 @@ pub enum Call {
     Purge,
 }
 
-impl Call {
-    /// All of them.
-    pub const ALL: [Self; 17] = [
-        Self::Client,
-        Self::Clients,
-        Self::Code,
-        Self::AccessToken,
-        Self::Consents,
-        Self::Grants,
-        Self::Scan,
-        Self::InsertClient,
-        Self::UpdateClient,
-        Self::Decide,
-        Self::RedeemCode,
-        Self::RefreshToken,
-        Self::RotateRefresh,
-        Self::IssueAccess,
-        Self::RevokeAccess,
-        Self::RevokeGrant,
-        Self::Purge,
-    ];
-}
-
 /// What gets lost of a call. The caller cannot tell the two apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lost {
@@ -111,11 +88,6 @@ impl<S> Faulty<S> {
     pub fn lose(&self, lost: Lost, call: Call, nth: u32) {
         let fault = Fault { call, before: nth.saturating_sub(1), lost };
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
-    }
-
-    /// Lets all calls go well again; how many that were to fail were never made.
-    pub fn lose_nothing(&self) -> usize {
-        std::mem::take(&mut *self.faults.lock().unwrap_or_else(PoisonError::into_inner)).len()
     }
 
     /// The store itself, all of whose calls go well.
