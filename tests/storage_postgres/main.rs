@@ -6,6 +6,7 @@
 #![cfg(feature = "postgres")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
+mod feed;
 mod server;
 
 use std::str::FromStr as _;

@@ -25,8 +25,9 @@ pub(super) enum Failure {
 }
 
 /// Class 08 and 57P0x: the server hangs up. 25006: it is one that may only be read from, as after a failover.
+/// 40003: it does not know itself whether the statement was committed, as CockroachDB says then.
 fn hangs_up(code: &str) -> bool {
-    code.starts_with("08") || code.starts_with("57P") || code == "25006"
+    code.starts_with("08") || code.starts_with("57P") || matches!(code, "25006" | "40003")
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {
@@ -35,11 +36,8 @@ fn code(error: &sqlx::Error) -> Option<String> {
 
 pub(super) fn failure(error: &sqlx::Error) -> Failure {
     let Some(code) = code(error) else {
-        return if is_corrupt(error) || matches!(error, sqlx::Error::Encode(_)) {
-            Failure::Refused
-        } else {
-            Failure::Lost
-        };
+        // What was not even sent did nothing; an answer that is not understood may be to something that was done.
+        return if matches!(error, sqlx::Error::Encode(_)) { Failure::Refused } else { Failure::Lost };
     };
     match code.as_str() {
         // serialization_failure, deadlock_detected
