@@ -108,7 +108,7 @@ impl Child {
                     return told;
                 }
             }
-            self.wait_a_little();
+            self.wait(Duration::from_millis(1));
         }
     }
 
@@ -123,14 +123,14 @@ impl Child {
             if self.acknowledged() > count {
                 return;
             }
-            self.wait_a_little();
+            self.wait(Duration::from_millis(10));
         }
         panic!("nothing was acknowledged for a minute");
     }
 
-    fn wait_a_little(&mut self) {
+    fn wait(&mut self, time: Duration) {
         assert!(self.process.try_wait().unwrap().is_none(), "a child ended by itself");
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(time);
     }
 
     /// Kills it as `kill -9` does, and answers all that it told before.

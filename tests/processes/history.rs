@@ -88,7 +88,7 @@ impl History {
     pub(crate) async fn check(&mut self, store: &AnyStorage, now: Timestamp) {
         let before = format!("{:#?}", self.entries);
         let may_be_revoked = self.entries.iter().any(|entry| entry.heard.is_none() && entry.may_revoke(&self.entries));
-        let mut seen = Seen { store, now, before, revoked: Vec::new() };
+        let mut seen = Seen { store, now, before, revoked: Vec::new(), codes: Vec::new() };
         self.check_codes(&mut seen).await;
         for number in 0..self.entries.len() {
             self.check_refresh(number, &mut seen).await;
@@ -100,10 +100,6 @@ impl History {
     }
 
     async fn check_codes(&mut self, seen: &mut Seen<'_>) {
-        let redeemed = |code| {
-            let is_use = move |step| matches!(step, Step::Redeem { code: used, .. } if used == code);
-            move |entry: &Entry| is_use(entry.op.step) && entry.heard == Some(Heard::First)
-        };
         for number in 0..self.entries.len() {
             let Entry { op, heard } = self.entries[number];
             let Step::Decide { code, .. } = op.step else { continue };
@@ -121,9 +117,7 @@ impl History {
             seen.revoked.push(stored.revoked);
             seen.fail_unless(stored.code.hash.matches(&hash_of(code)), "the hash of a code");
             seen.fail_unless(stored.grant.id == op.grant && stored.code.grant == op.grant, "the grant of a code");
-            if !stored.redeemed {
-                seen.fail_unless(!self.entries.iter().any(redeemed(code)), "a redeemed code can be redeemed again");
-            }
+            seen.codes.push((code, stored.redeemed));
         }
     }
 
@@ -137,6 +131,8 @@ impl History {
         }
         let first = self.entries[number].is_first();
         let lives = seen.now < op.now.after(REFRESH);
+        let grant = stored.as_ref().map(|stored| stored.grant.id);
+        seen.fail_unless(grant.is_none_or(|grant| grant == op.grant), "a refresh token of another grant");
         seen.fail_unless(first || stored.is_none(), "a refresh token from nowhere");
         seen.fail_unless(!first || !lives || stored.is_some(), "an acknowledged refresh token is lost");
         let Some(stored) = stored else { return };
@@ -163,6 +159,8 @@ impl History {
         let withdrawn = withdrawal.is_some_and(|at| self.entries[at].is_first());
         let there = self.entries[number].is_first() && !withdrawn;
         let lives = seen.now < op.now.after(ACCESS);
+        let grant = stored.as_ref().map(|stored| stored.grant.id);
+        seen.fail_unless(grant.is_none_or(|grant| grant == op.grant), "an access token of another grant");
         seen.fail_unless(there || stored.is_none(), "an access token from nowhere, or one that was withdrawn");
         seen.fail_unless(!there || !lives || stored.is_some(), "an acknowledged access token is lost");
         let Some(stored) = stored else { return };
@@ -204,6 +202,10 @@ impl History {
             };
             seen.fail_unless(used.insert(what, refresh).is_none(), "something was accepted twice");
         }
+        for (code, redeemed) in &seen.codes {
+            let agrees = used.contains_key(code) == *redeemed;
+            seen.fail_unless(agrees, "a code is spent without its tokens, or its tokens are there and it is not spent");
+        }
         for entry in &self.entries {
             if let (Step::Rotate { presented, .. }, Some(Heard::Repeated { successor })) = (entry.op.step, entry.heard)
             {
@@ -236,14 +238,13 @@ impl History {
         let (access, refresh) = (dice.id(now), dice.id(now));
         let mut op = Op { now, ..self.entries[chosen].op };
         let allowed = match &mut op.step {
-            Step::Decide { prompt, code } => {
+            Step::Decide { code, .. } => {
                 // With another grant, which must not come into being if the prompt was decided.
                 (op.grant, *code) = (access, refresh);
                 let decided = self.entries[chosen].is_first();
                 if !decided || now >= self.entries[chosen].op.now.after(MARK) {
                     return;
                 }
-                let _ = prompt;
                 vec![Heard::Again]
             }
             Step::Redeem { code, access: first, refresh: second } => {
@@ -305,6 +306,8 @@ struct Seen<'a> {
     before: String,
     /// What each row said of the grant.
     revoked: Vec<bool>,
+    /// The codes that are there, and whether they were redeemed.
+    codes: Vec<(OrderedId, bool)>,
 }
 
 impl Seen<'_> {

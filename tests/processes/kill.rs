@@ -86,7 +86,7 @@ impl<'a> Harness<'a> {
             let inserted = place.open().await.unwrap().insert_client(client().into()).await.unwrap();
             assert_eq!(inserted, Inserted::New);
         });
-        let dice = Dice::new(seed());
+        let dice = Dice::new(seed(), 0);
         Self { test, place, cluster, dice, ledger: Ledger::new(NOW), acknowledged: 0, least: usize::MAX }
     }
 
@@ -99,7 +99,7 @@ impl<'a> Harness<'a> {
         };
         let mut child = Child::start(self.test, &task);
         child.wait_for_more_than(0);
-        sleep(Duration::from_millis(self.dice.below(1500)));
+        sleep(Duration::from_millis(50 + self.dice.below(1450)));
         let mut before = child.acknowledged();
         if victim == Victim::Server {
             self.kill_the_server(&mut child);
@@ -154,8 +154,8 @@ impl<'a> Harness<'a> {
     }
 }
 
-/// Every invariant that can be seen in the rows themselves.
-async fn assert_clean(store: &AnyStorage) {
+/// Checks every invariant that can be seen in the rows themselves.
+pub(crate) async fn assert_clean(store: &AnyStorage) {
     let report = invariants::check(store).await.unwrap();
     assert!(report.is_clean(), "{report}");
 }

@@ -1,6 +1,7 @@
 //! What was told of all grants, held outside the processes that are killed.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use grantor::Timestamp;
 use grantor::protocol::secret::OrderedId;
@@ -62,6 +63,8 @@ impl Ledger {
                 Event::Clock(now) => self.now = self.now.max(now),
             }
         }
+        // A new round makes ids that no earlier one made.
+        self.now = self.now.after(Duration::from_secs(1));
         round
     }
 

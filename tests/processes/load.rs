@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::child::{self, Event, Task};
 use crate::steps::{Dice, Heard, Op, Step, perform};
 
-const TASKS: u64 = 64;
+const TASKS: u32 = 64;
 /// How far the clock goes on for each acknowledged operation, in milliseconds. It stands still when
 /// nothing goes on, so that an outage ends no token.
 const TICK: u64 = 5;
@@ -27,8 +27,9 @@ pub(crate) fn run(task: &Task) -> ! {
         let told = Arc::new(Told { store, number: AtomicU64::new(0), now });
         let mut tasks = JoinSet::new();
         for number in 0..TASKS {
-            let dice = Dice::new(task.seed ^ (number << 32));
-            let heads = task.heads.iter().skip(usize::try_from(number).unwrap()).step_by(TASKS as usize);
+            // The first lane is the parent's.
+            let dice = Dice::new(task.seed ^ (u64::from(number) << 32), number + 1);
+            let heads = task.heads.iter().skip(number as usize).step_by(TASKS as usize);
             tasks.spawn(work(Arc::clone(&told), dice, heads.copied().collect()));
         }
         tasks.spawn(clean_up(told));
@@ -97,10 +98,11 @@ async fn work(told: Arc<Told>, mut dice: Dice, heads: Vec<(OrderedId, OrderedId)
     }
     loop {
         let (now, grant) = (told.now(), dice.id(told.now()));
-        let (prompt, code) = (dice.id(now), dice.id(now));
-        let (_, heard) = told.until_answered(grant, |_| Step::Decide { prompt, code }).await;
-        // `Again`: the answer of the first attempt was lost, and the user is sent to the client anyway.
-        if !matches!(heard, Heard::First | Heard::Again) || dice.percent(3) {
+        let prompt = dice.id(now);
+        let (step, heard) = told.until_answered(grant, |now| Step::Decide { prompt, code: dice.id(now) }).await;
+        // `Again`: the answer of the first attempt was lost, and its code with it.
+        let (Step::Decide { code, .. }, Heard::First) = (step, heard) else { continue };
+        if dice.percent(3) {
             continue;
         }
         if dice.percent(3) {

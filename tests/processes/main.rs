@@ -17,35 +17,35 @@ mod postgres;
 mod racers;
 mod steps;
 
-/// One test with two parts: that of the process which is started by the test runner, and that of the
-/// processes which it starts itself.
-macro_rules! in_processes {
-    ($name:ident, $parent:path, $child:path $(, $ignored:meta)?) => {
-        #[test]
-        $(#[$ignored])?
-        fn $name() {
-            match child::task() {
-                Some(task) => $child(&task),
-                None => $parent(stringify!($name)),
-            }
-        }
-    };
+/// One test with two parts: that of the process which the test runner starts, and that of the processes which
+/// it starts itself.
+fn in_processes(test: &'static str, parent: fn(&'static str), child: fn(&child::Task)) {
+    match child::task() {
+        Some(task) => child(&task),
+        None => parent(test),
+    }
 }
 
-in_processes!(attack_44_sqlite_survives_kill_9, kill::sqlite, load::run);
-#[cfg(feature = "postgres")]
-in_processes!(
-    attack_44_postgres_survives_kill_9,
-    kill::postgres,
-    load::run,
-    ignore = "needs PostgreSQL: run ./tests/run, or set GRANTOR_TEST_POSTGRES"
-);
+#[test]
+fn attack_44_sqlite_survives_kill_9() {
+    in_processes("attack_44_sqlite_survives_kill_9", kill::sqlite, |task| load::run(task));
+}
 
-in_processes!(attack_12_two_processes_share_an_sqlite_file, racers::sqlite, racers::run);
 #[cfg(feature = "postgres")]
-in_processes!(
-    attack_12_two_processes_share_a_postgres_schema,
-    racers::postgres,
-    racers::run,
-    ignore = "needs PostgreSQL: run ./tests/run, or set GRANTOR_TEST_POSTGRES"
-);
+#[test]
+#[ignore = "needs PostgreSQL: run ./tests/run, or set GRANTOR_TEST_POSTGRES"]
+fn attack_44_postgres_survives_kill_9() {
+    in_processes("attack_44_postgres_survives_kill_9", kill::postgres, |task| load::run(task));
+}
+
+#[test]
+fn attack_12_two_processes_share_an_sqlite_file() {
+    in_processes("attack_12_two_processes_share_an_sqlite_file", racers::sqlite, racers::run);
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+#[ignore = "needs PostgreSQL: run ./tests/run, or set GRANTOR_TEST_POSTGRES"]
+fn attack_12_two_processes_share_a_postgres_schema() {
+    in_processes("attack_12_two_processes_share_a_postgres_schema", racers::postgres, racers::run);
+}

@@ -12,7 +12,7 @@ use grantor::storage::{AnyStorage, Inserted, Storage as _};
 use serde::{Deserialize, Serialize};
 
 use crate::child::{self, Child, Task};
-use crate::kill::{in_runtime, report, seed};
+use crate::kill::{assert_clean, in_runtime, report, seed};
 use crate::place::Place;
 use crate::postgres::{Folder, fresh_schema, shared_url};
 use crate::steps::{Dice, Heard, Op, Step, client, perform};
@@ -117,6 +117,7 @@ async fn race(test: &'static str, place: Place, rounds: usize) {
         field.one_refresh_token().await;
         field.a_revocation_beside_refreshes().await;
     }
+    assert_clean(&field.store).await;
     let (engine, [one, other]) = (field.place.engine(), field.won);
     report(&format!(
         "two processes: {engine} {RACERS} racers, {rounds} codes gave {rounds} successes, {rounds} refresh tokens gave \
@@ -129,7 +130,7 @@ impl Field {
     async fn new(test: &'static str, place: Place) -> Self {
         let store = place.open().await.unwrap();
         assert_eq!(store.insert_client(client().into()).await.unwrap(), Inserted::New);
-        let mut dice = Dice::new(seed());
+        let mut dice = Dice::new(seed(), 0);
         let mut start = || {
             let task = Task { place: place.clone(), seed: dice.next(), clock: NOW, heads: Vec::new() };
             let (mut child, mut known) = (Child::start(test, &task), 0);

@@ -57,18 +57,27 @@ pub(crate) enum Heard {
     Collision,
 }
 
-/// Random numbers that a seed repeats.
+/// Random numbers that a seed repeats, and ids that nobody else has: a history would take another grant's token
+/// for its own.
 #[derive(Debug, Clone)]
-pub(crate) struct Dice(u64);
+pub(crate) struct Dice {
+    state: u64,
+    lane: u32,
+    made: u32,
+}
 
 impl Dice {
-    pub(crate) const fn new(seed: u64) -> Self {
-        Self(seed)
+    /// How many ids a lane has in a millisecond, in bits; the other bits below the time are those of the lane.
+    const LANE_BITS: u32 = 14;
+
+    /// Two that are used at the same time have lanes of their own, below 128.
+    pub(crate) const fn new(seed: u64, lane: u32) -> Self {
+        Self { state: seed, lane, made: 0 }
     }
 
     pub(crate) const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     }
@@ -82,8 +91,9 @@ impl Dice {
         self.below(100) < chance
     }
 
-    pub(crate) fn id(&mut self, now: Timestamp) -> OrderedId {
-        OrderedId::new(now, u32::try_from(self.next() >> 32).unwrap())
+    pub(crate) const fn id(&mut self, now: Timestamp) -> OrderedId {
+        self.made = (self.made + 1) % (1 << Self::LANE_BITS);
+        OrderedId::new(now, (self.lane << Self::LANE_BITS) | self.made)
     }
 }
 

@@ -84,6 +84,11 @@ impl Cluster {
         self.folder.join("data")
     }
 
+    /// What the server has to say.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
     /// Kills all its processes at once, as `kill -9` does.
     pub fn kill(&self) {
         script("kill", &self.folder);
@@ -115,6 +120,19 @@ fn script(action: &str, folder: &Path) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "tests/postgres {action}: {errors}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// All that is in a schema, as SQL.
+///
+/// # Panics
+/// If there is no `pg_dump`.
+pub fn dump(url: &str, schema: &str) -> String {
+    let output = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres"))
+        .args(["dump", url, schema])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// A folder for one test, which goes with this value.
