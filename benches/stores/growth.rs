@@ -91,7 +91,7 @@ pub(crate) async fn cleaning<S: Storage>(store: &Arc<S>, fill: impl AsyncFnOnce(
     let (quiet, busy) =
         (quiet[quiet.len() / 2], *busy.get(busy.len() / 2).expect("the clean-up goes on beside exchanges"));
     println!(
-        "  {removed} rows that ended were removed in {:.1} s, {:.2} µs each, beside {callers} callers",
+        "  {removed} of them were removed by `purge` in {:.1} s, {:.2} µs each, the others by the exchanges of {callers} callers",
         took.as_secs_f64(),
         took.as_secs_f64() * 1e6 / f64::from(removed)
     );

@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::error::Failure;
 use super::reads::one;
+use super::rows::Reader;
 use crate::protocol::grant::{AccessRecord, RefreshRecord};
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
@@ -20,12 +21,13 @@ pub(super) fn execute(
 }
 
 pub(super) fn redeem_code(connection: &Connection, op: &RedeemCode) -> Result<Redeemed, Failure> {
-    let statement = "SELECT t.grant_id, t.expires_at, t.uses, g.revoked \
+    let statement = "SELECT t.grant_id, t.expires_at, t.uses, g.revoked, g.scopes, g.resources \
                      FROM code t JOIN grants g ON g.id = t.grant_id WHERE t.id = ?1";
     let found = one(connection, statement, [sql::bits(op.code)], |row| {
-        Ok((row.id()?, row.time()?, row.number()?, row.number()? != 0))
+        let head = (row.id()?, row.time()?, row.number()?, row.number()? != 0);
+        Ok((head, Own::of(&op.access, row)?))
     })?;
-    let Some((grant, expires_at, uses, false)) = found else { return Ok(Redeemed::Gone) };
+    let Some(((grant, expires_at, uses, false), own)) = found else { return Ok(Redeemed::Gone) };
     // RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server MUST
     // deny the request and SHOULD revoke […] all tokens previously issued based on that authorization code."
     if uses > 0 {
@@ -35,7 +37,7 @@ pub(super) fn redeem_code(connection: &Connection, op: &RedeemCode) -> Result<Re
     if expires_at <= op.now {
         return Ok(Redeemed::Gone);
     }
-    if !add_tokens(connection, grant, &op.access, op.refresh.as_ref(), None)? {
+    if !add_tokens(connection, grant, (&op.access, own), op.refresh.as_ref(), None)? {
         return Ok(Redeemed::Collision);
     }
     execute(connection, "UPDATE code SET uses = uses + 1 WHERE id = ?1", [sql::bits(op.code)])?;
@@ -45,13 +47,16 @@ pub(super) fn redeem_code(connection: &Connection, op: &RedeemCode) -> Result<Re
 
 pub(super) fn rotate_refresh(connection: &Connection, op: &RotateRefresh) -> Result<Rotated, Failure> {
     let presented = sql::bits(op.refresh);
-    let statement = "SELECT t.grant_id, t.expires_at, g.revoked, t.uses, t.successor, t.grace_until, t.answer, t.predecessor \
+    let statement = "SELECT t.grant_id, t.expires_at, g.revoked, t.uses, t.successor, t.grace_until, t.answer, \
+                     t.predecessor, g.scopes, g.resources \
                      FROM refresh_token t JOIN grants g ON g.id = t.grant_id WHERE t.id = ?1";
     let found = one(connection, statement, [presented], |row| {
         let head = (row.id()?, row.time()?, row.number()? != 0, row.number()?);
-        Ok((head, row.rotation()?, row.some_number()?))
+        Ok((head, row.rotation()?, row.some_number()?, Own::of(&op.access, row)?))
     })?;
-    let Some(((grant, expires_at, false, uses), rotation, predecessor)) = found else { return Ok(Rotated::Gone) };
+    let Some(((grant, expires_at, false, uses), rotation, predecessor, own)) = found else {
+        return Ok(Rotated::Gone);
+    };
     if expires_at <= op.now {
         return Ok(Rotated::Gone);
     }
@@ -67,7 +72,7 @@ pub(super) fn rotate_refresh(connection: &Connection, op: &RotateRefresh) -> Res
             }
         };
     }
-    if !add_tokens(connection, grant, &op.access, Some(&op.successor), Some(op.refresh))? {
+    if !add_tokens(connection, grant, (&op.access, own), Some(&op.successor), Some(op.refresh))? {
         return Ok(Rotated::Collision);
     }
     let statement =
@@ -83,10 +88,11 @@ pub(super) fn rotate_refresh(connection: &Connection, op: &RotateRefresh) -> Res
 }
 
 pub(super) fn issue_access(connection: &Connection, op: &IssueAccess) -> Result<Issued, Failure> {
-    let statement = "SELECT id FROM grants WHERE id = ?1 AND NOT revoked AND expires_at > ?2";
+    let statement = "SELECT id, scopes, resources FROM grants WHERE id = ?1 AND NOT revoked AND expires_at > ?2";
     let parameters = params![sql::bits(op.access.grant), sql::millis(op.now)];
-    let Some(grant) = one(connection, statement, parameters, |row| row.id())? else { return Ok(Issued::Gone) };
-    if !add_access(connection, grant, &op.access)? {
+    let found = one(connection, statement, parameters, |row| Ok((row.id()?, Own::of(&op.access, row)?)))?;
+    let Some((grant, own)) = found else { return Ok(Issued::Gone) };
+    if !add_access(connection, grant, &op.access, own)? {
         return Ok(Issued::Collision);
     }
     lasts_until(connection, grant, op.access.expires_at)?;
@@ -109,11 +115,11 @@ fn lasts_until(connection: &Connection, grant: OrderedId, end: Timestamp) -> Res
 fn add_tokens(
     connection: &Connection,
     grant: OrderedId,
-    access: &AccessRecord,
+    (access, own): (&AccessRecord, Own),
     refresh: Option<&RefreshRecord>,
     predecessor: Option<OrderedId>,
 ) -> Result<bool, Failure> {
-    if !add_access(connection, grant, access)? {
+    if !add_access(connection, grant, access, own)? {
         return Ok(false);
     }
     let Some(refresh) = refresh else { return Ok(true) };
@@ -129,16 +135,31 @@ fn add_tokens(
     Ok(added)
 }
 
-/// Adds a token that says only what its grant does not: its scopes if it has fewer, its resource if it is
-/// not the first.
-fn add_access(connection: &Connection, grant: OrderedId, access: &AccessRecord) -> Result<bool, Failure> {
+/// What a token says that its grant does not.
+#[derive(Clone, Copy)]
+struct Own {
+    /// It has fewer scopes.
+    scopes: bool,
+    /// It is not for the first resource.
+    resource: bool,
+}
+
+impl Own {
+    /// Compares with `scopes, resources` of the grant.
+    fn of(access: &AccessRecord, row: &mut Reader<'_>) -> Result<Self, Failure> {
+        let scopes = row.text()? != access.scopes.as_str();
+        let resource = row.text()?.split(' ').next() != Some(access.resource.as_str());
+        Ok(Self { scopes, resource })
+    }
+}
+
+fn add_access(connection: &Connection, grant: OrderedId, access: &AccessRecord, own: Own) -> Result<bool, Failure> {
     let statement = "INSERT INTO access_token (id, expires_at, grant_id, issued_at, hash, scopes, resource) \
-                     SELECT ?1, ?2, id, ?4, ?5, nullif(?6, scopes), \
-                     CASE WHEN resources = ?7 OR substr(resources, 1, length(?7) + 1) = ?7 || ' ' THEN NULL ELSE ?7 END \
-                     FROM grants WHERE id = ?3 ON CONFLICT DO NOTHING";
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
     let (id, end) = (sql::bits(access.id), sql::millis(access.expires_at));
     let (issued, hash) = (sql::millis(access.issued_at), access.hash.as_bytes());
-    let (scopes, resource) = (access.scopes.as_str(), access.resource.as_str());
+    let scopes = own.scopes.then(|| access.scopes.as_str());
+    let resource = own.resource.then(|| access.resource.as_str());
     let parameters = params![id, end, sql::bits(grant), issued, hash, scopes, resource];
     Ok(execute(connection, statement, parameters)? == 1)
 }

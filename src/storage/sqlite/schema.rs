@@ -15,6 +15,8 @@ const APPLICATION: i64 = 0x6772_616e;
 pub(super) fn prepare(connection: &Connection) -> Result<(), Failure> {
     connection.busy_handler(Some(wait_for_others))?;
     connection.set_prepared_statement_cache_capacity(64);
+    // The pages that every operation touches stay in memory: 8 MiB at most.
+    connection.execute_batch("PRAGMA cache_size = -8192")?;
     // FULL: a commit is on the disk when it returns, also if the machine loses power then.
     connection.execute_batch(
         "PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;",

@@ -179,18 +179,28 @@ fn commit(
     Ok(finished.elapsed())
 }
 
-/// Removes a few rows with every group, so that the file follows the load.
+/// Removes a few rows by the way, so that the file follows the load.
 #[derive(Default)]
 struct Sweeper {
     position: Position,
+    /// Operations since the last step.
+    operations: u32,
 }
+
+/// Under load, operations from one step of clean-up to the next.
+const BETWEEN: u32 = 128;
 
 impl Sweeper {
     fn sweep(&mut self, connection: &Connection, group: &[Box<dyn Job>]) -> Result<(), Failure> {
         let Some(now) = group.iter().filter_map(|job| job.now()).max() else { return Ok(()) };
+        self.operations += group.len() as u32;
+        if group.len() > 8 && self.operations < BETWEEN {
+            return Ok(());
+        }
         let end = Timestamp::from_millis(now.as_millis().saturating_sub(LINGER.as_millis() as u64));
         // Faster than rows can come: an operation adds two or three.
-        let rows = group.len() as u32 * 8 + 32;
+        let rows = self.operations * 8 + 32;
+        self.operations = 0;
         self.position.step(connection, end, Step { looks: rows, removes: rows, made_by: end })?;
         forget_answers(connection, now, rows)?;
         Ok(())
