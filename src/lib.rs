@@ -32,7 +32,6 @@
 //! | `axum` | `grantor::axum`: the router and the extractor; includes `tower` |
 //! | `tower` | `grantor::tower`: the endpoints as a service, the guard as a layer |
 //! | `actix` | `grantor::actix`: the routes, the guard as a middleware and the extractor |
-//! | `postgres` | `PostgresStorage`: everything in PostgreSQL, for many instances of an app |
 //! | `sqlite` | `grantor::SqliteStorage`: a file, durable and without a server |
 //! | `postgres` | `grantor::PostgresStorage`: one database for many instances of the app |
 //! | `testkit` | `grantor::storage::testkit`: the conformance kit for stores |
