@@ -62,7 +62,7 @@ fn live_bytes<T>(work: impl FnOnce() -> T) -> (usize, T) {
 
 fn store() -> MemoryStorage {
     let store = MemoryStorage::new();
-    assert_eq!(now(store.insert_client(records::client("client").into())).unwrap(), Inserted::New);
+    assert_eq!(now(store.insert_client(records::insert(records::client("client")))).unwrap(), Inserted::New);
     store
 }
 

@@ -11,11 +11,13 @@ use grantor::protocol::client::{Client as StoredClient, ClientId};
 use grantor::protocol::grant::Subject;
 use grantor::protocol::interaction::Consent;
 use grantor::protocol::redirect::RedirectUri;
+use grantor::protocol::scope_records::ScopeRecords;
 use grantor::storage::testkit::{Call, Faulty, Lost, Yielding};
 use grantor::storage::{
-    Decide, Decided, Durability, Inserted, IssueAccess, Issued, MemoryStorage, RedeemCode, Redeemed, RevokeAccess,
-    RevokeGrant, Revoked, RotateRefresh, Rotated, Scanned, Sharing, Storage, StorageError, StoredAccess, StoredCode,
-    StoredGrant, StoredRefresh, Table, Updated,
+    ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
+    MemoryStorage, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant,
+    RevokeGrants, Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError,
+    StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use grantor::{OrderedId, Timestamp};
 use http::StatusCode;
@@ -215,11 +217,29 @@ impl Storage for Changing {
     ) -> Result<Vec<StoredGrant>, StorageError> {
         self.inner.grants(subject, before, limit, now).await
     }
-    async fn insert_client(&self, client: Arc<StoredClient>) -> Result<Inserted, StorageError> {
-        self.inner.insert_client(client).await
+    async fn insert_client(&self, op: InsertClient) -> Result<Inserted, StorageError> {
+        self.inner.insert_client(op).await
     }
-    async fn update_client(&self, client: Arc<StoredClient>) -> Result<Updated, StorageError> {
-        self.inner.update_client(client).await
+    async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
+        self.inner.update_client(op).await
+    }
+    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
+        self.inner.scopes().await
+    }
+    async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
+        self.inner.remove_client(op).await
+    }
+    async fn renew_client(&self, op: RenewClient) -> Result<Renewed, StorageError> {
+        self.inner.renew_client(op).await
+    }
+    async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
+        self.inner.grant_client(op).await
+    }
+    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
+        self.inner.save_scopes(op).await
+    }
+    async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
+        self.inner.claim_once(op).await
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
         self.inner.decide(op).await
@@ -238,6 +258,9 @@ impl Storage for Changing {
     }
     async fn revoke_grant(&self, op: RevokeGrant) -> Result<Revoked, StorageError> {
         self.inner.revoke_grant(op).await
+    }
+    async fn revoke_grants(&self, op: RevokeGrants) -> Result<u32, StorageError> {
+        self.inner.revoke_grants(op).await
     }
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
         self.inner.purge(now, limit).await

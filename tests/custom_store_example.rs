@@ -45,7 +45,10 @@ fn in_memory() -> AppStorage {
 
 async fn with_a_client(store: &AppStorage) -> Client {
     let client = records::client("client");
-    assert_eq!(store.insert_client(client.clone().into()).await.unwrap(), Inserted::New);
+    assert_eq!(
+        store.insert_client(grantor::storage::testkit::records::insert(client.clone())).await.unwrap(),
+        Inserted::New
+    );
     client
 }
 

@@ -54,7 +54,10 @@ async fn it_conforms_with_many_rows() {
 async fn attack_13_an_exchange_is_not_repeated_after_its_answer_was_lost() {
     let store = Faulty::new(MemoryStorage::new());
     let client = records::client("client");
-    assert_eq!(store.insert_client(client.clone().into()).await.unwrap(), Inserted::New);
+    assert_eq!(
+        store.insert_client(grantor::storage::testkit::records::insert(client.clone())).await.unwrap(),
+        Inserted::New
+    );
     let approval = records::approval(&records::subject("user"), &client.id, NOW);
     let op = records::approve(records::prompt(NOW), &client, &approval, NOW);
     assert_eq!(store.decide(op).await.unwrap(), Decided::First);
@@ -76,7 +79,7 @@ async fn attack_13_an_exchange_is_not_repeated_after_its_answer_was_lost() {
 async fn a_sealed_answer_is_forgotten_when_its_window_ends() {
     let store = MemoryStorage::new();
     let client = records::client("client");
-    let _ = store.insert_client(client.clone().into()).await.unwrap();
+    let _ = store.insert_client(grantor::storage::testkit::records::insert(client.clone())).await.unwrap();
     let approval = records::approval(&records::subject("user"), &client.id, NOW);
     let _ = store.decide(records::approve(records::prompt(NOW), &client, &approval, NOW)).await.unwrap();
     let redeem = records::redeem_with_refresh(&approval, NOW);

@@ -189,12 +189,12 @@ finds! {
     a_change_that_keeps_the_revision: KeepsRevisions in
         a_change_replaces_a_client_and_raises_its_revision,
         attack_41_a_decision_about_a_client_before_its_change_does_not_count,
-        parallel_changes_of_one_client_each_raise_its_revision;
+        of_parallel_changes_of_one_state_one_counts;
     a_change_that_brings_its_revision: TakesRevisions in
-        a_change_replaces_a_client_and_raises_its_revision, parallel_changes_of_one_client_each_raise_its_revision;
+        a_change_replaces_a_client_and_raises_its_revision, of_parallel_changes_of_one_state_one_counts;
     a_change_that_adds_a_client: AddsOnUpdate in a_change_replaces_a_client_and_raises_its_revision;
     a_change_that_is_not_kept_whole: ForgetsClientNames in a_change_replaces_a_client_and_raises_its_revision;
-    changes_that_get_lost_beside_others: LosesUpdates in parallel_changes_of_one_client_each_raise_its_revision;
+    changes_that_get_lost_beside_others: LosesUpdates in of_parallel_changes_of_one_state_one_counts;
     a_decision_before_a_change: IgnoresRevisions in
         attack_41_a_decision_about_a_client_before_its_change_does_not_count;
     texts_that_are_cut: CutsTexts in

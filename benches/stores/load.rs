@@ -10,7 +10,7 @@ use grantor::storage::{Approval, Decided, RedeemCode, Redeemed, Storage};
 /// Approves `count` prompts at `now`, and gives the exchanges of their codes.
 pub(crate) async fn exchanges<S: Storage>(store: &Arc<S>, count: usize, now: Timestamp) -> Vec<RedeemCode> {
     let client = Arc::new(records::client("client"));
-    let _ = store.insert_client(Arc::clone(&client)).await.unwrap();
+    let _ = store.insert_client(records::insert(Arc::clone(&client))).await.unwrap();
     let tasks: Vec<_> = (0..64)
         .map(|part| {
             let (store, client) = (Arc::clone(store), Arc::clone(&client));

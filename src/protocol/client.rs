@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::redirect::{RedirectUri, VerifiedRedirectUri};
+use super::resource::ResourceUri;
 use super::scope::{OFFLINE_ACCESS, ScopeCatalogue, ScopeSet};
 use super::secret::SecretHash;
 use super::time::Timestamp;
@@ -75,6 +77,15 @@ pub enum ClientAuthentication {
     None,
     /// A confidential client with a shared secret, sent as Basic credentials or in the body.
     Secret(SecretHash),
+    /// The same while a new secret takes the place of an old one.
+    Rotating {
+        /// The new secret.
+        current: SecretHash,
+        /// The old one.
+        previous: SecretHash,
+        /// When the old one ends.
+        until: Timestamp,
+    },
 }
 
 /// The registered name of the way to authenticate (RFC 7591 §2).
@@ -99,6 +110,8 @@ pub enum GrantType {
     AuthorizationCode,
     /// `refresh_token`
     RefreshToken,
+    /// `client_credentials`: access of the client's own. Never by registration unless the app decides so.
+    ClientCredentials,
 }
 
 /// When a client's users are asked for consent. For a client that registered itself, and for a redirect
@@ -133,6 +146,35 @@ pub struct ClientMetadata {
     pub grant_types: Vec<GrantType>,
 }
 
+/// How long what a client gets lives, where that differs from what is configured for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ClientLifetimes {
+    /// Of its access tokens.
+    pub access_token: Option<Duration>,
+    /// Of its refresh tokens while they are not used.
+    pub refresh_token: Option<Duration>,
+}
+
+/// What is known of a client that registered itself.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct SelfRegistration {
+    /// What it has in common with every identical registration, which leads to this one client. `None` if there
+    /// is nobody to share it with: it has a secret or manages itself.
+    pub fold: Option<[u8; 32]>,
+    /// The hash of the token by which it manages itself (RFC 7592), if it may.
+    pub token: Option<SecretHash>,
+}
+
+/// How long a client that registered itself stays. A store keeps this beside the client and changes it without
+/// a new revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenure {
+    /// When it ends unless it is used.
+    pub until: Timestamp,
+    /// Whether it ever got a grant.
+    pub granted: bool,
+}
+
 /// An app that may ask for access.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Client {
@@ -148,6 +190,16 @@ pub struct Client {
     pub scope_ceiling: Option<ScopeSet>,
     /// When its users are asked for consent.
     pub consent_policy: ConsentPolicy,
+    /// Whether it was shut out by the app's own people.
+    pub blocked: bool,
+    /// Where its tokens live for other than the usual times.
+    pub lifetimes: ClientLifetimes,
+    /// The resources whose tokens it may introspect beside its own (RFC 7662); `None` if it may introspect none.
+    pub introspects: Option<Vec<ResourceUri>>,
+    /// What is known of it if it registered itself.
+    pub registration: Option<SelfRegistration>,
+    /// How long it stays; `None` for as long as nobody removes it.
+    pub tenure: Option<Tenure>,
     /// When it was registered.
     pub created_at: Timestamp,
     /// Raised by every change, so that a decision about an older state is noticed.

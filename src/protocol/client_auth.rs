@@ -7,6 +7,7 @@ use super::client::{Client, ClientAuthentication, ClientId};
 use super::error::TokenReason;
 use super::params::{Parameters, decode};
 use super::secret::SecretHash;
+use super::time::Timestamp;
 
 /// What a request shows of its client.
 #[derive(Debug)]
@@ -21,6 +22,12 @@ pub struct Presented {
 struct PresentedSecret {
     as_sent: SecretHash,
     decoded: SecretHash,
+}
+
+impl PresentedSecret {
+    fn matches(&self, stored: &SecretHash) -> bool {
+        self.as_sent.matches(stored) | self.decoded.matches(stored)
+    }
 }
 
 /// Why a client is refused, and whether it came with Basic credentials and must be told so.
@@ -82,21 +89,25 @@ impl Presented {
     ///
     /// # Errors
     /// If it does not.
-    pub fn authenticate(&self, client: Option<&Client>) -> Result<(), ClientAuthError> {
+    pub fn authenticate(&self, client: Option<&Client>, now: Timestamp) -> Result<(), ClientAuthError> {
         const NOBODYS: SecretHash = SecretHash::from_bytes([0; 32]);
-        let stored = match client.map(|client| &client.authentication) {
-            Some(ClientAuthentication::Secret(hash)) => hash,
-            Some(ClientAuthentication::None) | None => &NOBODYS,
+        let (current, previous) = match client.map(|client| &client.authentication) {
+            Some(ClientAuthentication::Secret(hash)) => (hash, hash),
+            Some(ClientAuthentication::Rotating { current, previous, until }) if now < *until => (current, previous),
+            Some(ClientAuthentication::Rotating { current, .. }) => (current, current),
+            Some(ClientAuthentication::None) | None => (&NOBODYS, &NOBODYS),
         };
-        let matches =
-            self.secret.as_ref().map(|secret| secret.as_sent.matches(stored) | secret.decoded.matches(stored));
-        let verdict = match (client.map(|client| &client.authentication), matches) {
+        let matches = self.secret.as_ref().map(|secret| secret.matches(current) | secret.matches(previous));
+        let needs_secret = client.map(|client| !matches!(client.authentication, ClientAuthentication::None));
+        let verdict = match (needs_secret, matches) {
             (None, _) => Err(TokenReason::ClientUnknown),
-            (Some(ClientAuthentication::None), None) | (Some(ClientAuthentication::Secret(_)), Some(true)) => Ok(()),
-            (Some(ClientAuthentication::None), Some(_)) => Err(TokenReason::SecretUnexpected),
-            (Some(ClientAuthentication::Secret(_)), Some(false)) => Err(TokenReason::SecretWrong),
-            (Some(ClientAuthentication::Secret(_)), None) => Err(TokenReason::SecretMissing),
+            (Some(false), None) | (Some(true), Some(true)) => Ok(()),
+            (Some(false), Some(_)) => Err(TokenReason::SecretUnexpected),
+            (Some(true), Some(false)) => Err(TokenReason::SecretWrong),
+            (Some(true), None) => Err(TokenReason::SecretMissing),
         };
+        let is_blocked = client.is_some_and(|client| client.blocked);
+        let verdict = verdict.and(if is_blocked { Err(TokenReason::ClientBlocked) } else { Ok(()) });
         verdict.map_err(|reason| ClientAuthError { reason, used_basic: self.used_basic })
     }
 }
@@ -140,7 +151,6 @@ fn read_basic(encoded: &[u8]) -> Option<Basic> {
 #[cfg(test)]
 mod tests {
     use super::super::client::{AuthMethod, ClientMetadata, ClientOrigin};
-    use super::super::time::Timestamp;
     use super::super::token::PARAMETERS;
     use super::*;
 
@@ -159,6 +169,11 @@ mod tests {
             },
             scope_ceiling: None,
             consent_policy: super::super::client::ConsentPolicy::Ask,
+            blocked: false,
+            lifetimes: Default::default(),
+            introspects: None,
+            registration: None,
+            tenure: None,
             created_at: Timestamp::from_millis(0),
             revision: 0,
         }
@@ -168,7 +183,7 @@ mod tests {
         let parameters = Parameters::parse(body.as_bytes(), &PARAMETERS);
         let headers = authorization.iter().map(|header| header.as_bytes());
         let presented = Presented::read(headers, &parameters).map_err(|error| error.reason)?;
-        presented.authenticate(client).map_err(|error| error.reason)?;
+        presented.authenticate(client, Timestamp::from_millis(0)).map_err(|error| error.reason)?;
         Ok(presented.id().to_string())
     }
 

@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use super::client::ClientId;
+use super::client::{Client, ClientId};
 use super::grant::{AccessRecord, CodeRecord, Grant, RefreshRecord, Rotation, Subject};
 use super::interaction::Consent;
 use super::prompt::PromptId;
+use super::scope_records::ScopeRecords;
 use super::secret::OrderedId;
 use super::time::Timestamp;
 
@@ -56,14 +57,41 @@ pub struct StoredGrant {
     pub expires_at: Timestamp,
 }
 
+/// A client that is to be added.
+#[derive(Debug, Clone)]
+pub struct InsertClient {
+    /// The client.
+    pub client: Arc<Client>,
+    /// How many clients that registered themselves and never got a grant there may be. Beyond that, those that
+    /// would end first give way. `None` for a client of the app's own people.
+    pub budget: Option<u32>,
+    /// The present.
+    pub now: Timestamp,
+}
+
 /// What came of adding a client.
 #[must_use]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inserted {
     /// It was added.
     New,
+    /// This one has registered the very same before, and now stays for as long as the new one would have.
+    Folded(ClientId),
+    /// Who has registered the very same before is blocked; nothing changed.
+    Blocked,
     /// There is one of that id, which stays as it is.
     Taken,
+}
+
+/// A change of a client.
+#[derive(Debug, Clone)]
+pub struct UpdateClient {
+    /// Its new state, with the revision of the state that it was made from.
+    pub client: Arc<Client>,
+    /// Whether everything that it was given ends with the change: all its grants, and all consent to it.
+    pub ends_access: bool,
+    /// The present.
+    pub now: Timestamp,
 }
 
 /// What came of changing a client.
@@ -72,8 +100,77 @@ pub enum Inserted {
 pub enum Updated {
     /// It is as it was given, with a revision that no decision has seen yet.
     Now,
+    /// Somebody else has changed it meanwhile; nothing changed.
+    Changed,
     /// There is no client of that id.
     Unknown,
+}
+
+/// A removal of a client, with everything that it was given.
+#[derive(Debug, Clone)]
+pub struct RemoveClient {
+    /// The client.
+    pub client: ClientId,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// What came of removing a client.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// It is gone.
+    Now,
+    /// There is no client of that id.
+    Unknown,
+}
+
+/// A use of a client that registered itself, which keeps it from ending.
+#[derive(Debug, Clone)]
+pub struct RenewClient {
+    /// The client.
+    pub client: ClientId,
+    /// Until when it stays at least.
+    pub until: Timestamp,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// What came of a use.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewed {
+    /// It stays until then or longer.
+    Now,
+    /// There is no client of that id, or it stays until it is removed.
+    Unknown,
+}
+
+/// Access that a client gets for itself (RFC 6749 §4.4).
+#[derive(Debug, Clone)]
+pub struct GrantClient {
+    /// The client.
+    pub client: ClientId,
+    /// The state of the client that was decided about.
+    pub client_revision: u32,
+    /// The new grant, which ends with its token.
+    pub grant: Arc<Grant>,
+    /// Its token.
+    pub access: AccessRecord,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// What came of a client's own grant.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Granted {
+    /// Grant and token exist.
+    Now,
+    /// The client is gone or not the one that was decided about; nothing changed.
+    ClientChanged,
+    /// An id is taken; nothing changed, and the caller tries again with others.
+    Collision,
 }
 
 /// A user's decision about a prompt.
@@ -104,6 +201,8 @@ pub struct Approval {
     pub consent: Consent,
     /// Whether nobody was asked, so that all of `consent` must be remembered already.
     pub needs_consent: bool,
+    /// Until when a client that registered itself stays at least, if this is its first grant.
+    pub client_until: Timestamp,
 }
 
 /// What came of a decision.
@@ -249,4 +348,52 @@ pub enum Revoked {
     Already,
     /// This owner has no such grant.
     Unknown,
+}
+
+/// A withdrawal of all grants of an owner: of a user, with all that they have agreed to, or of a client, with
+/// all consent to it.
+#[derive(Debug, Clone)]
+pub struct RevokeGrants {
+    /// Whose grants.
+    pub owner: Owner,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// Something that counts once, such as the `jti` of an assertion.
+#[derive(Debug, Clone)]
+pub struct ClaimOnce {
+    /// What it is, as the SHA-256 of a text that says so.
+    pub key: [u8; 32],
+    /// How long the store must remember it.
+    pub keep_until: Timestamp,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// What came of a claim.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claimed {
+    /// This is the first.
+    First,
+    /// It was claimed before.
+    Again,
+}
+
+/// A change of the scopes that are kept as data.
+#[derive(Debug, Clone)]
+pub struct SaveScopes {
+    /// All of them, with the revision of the state that they were made from; 0 if there was none.
+    pub records: Arc<ScopeRecords>,
+}
+
+/// What came of it.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Saved {
+    /// They are as given, and the revision is one higher.
+    Now,
+    /// Somebody else has changed them meanwhile; nothing changed.
+    Changed,
 }

@@ -23,6 +23,7 @@ pub mod resource;
 pub mod response;
 pub mod revocation;
 pub mod scope;
+pub mod scope_records;
 pub mod seal;
 pub mod secret;
 pub mod time;

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::client::{
-    AuthMethod, Client, ClientAuthentication, ClientId, ClientMetadata, ClientOrigin, ConsentPolicy, GrantType,
-    InvalidClientId,
+    AuthMethod, Client, ClientAuthentication, ClientId, ClientLifetimes, ClientMetadata, ClientOrigin, ConsentPolicy,
+    GrantType, InvalidClientId,
 };
 use super::redirect::{InvalidRedirectUri, RedirectUri};
 use super::registration::is_web_page;
@@ -186,6 +186,11 @@ impl NewClient {
                 auth_method,
                 grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
             },
+            blocked: false,
+            lifetimes: ClientLifetimes::default(),
+            introspects: None,
+            registration: None,
+            tenure: None,
             created_at: now,
             revision: 0,
         };

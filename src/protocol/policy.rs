@@ -22,6 +22,17 @@ pub struct Lifetimes {
     /// For how long the answer to a refresh is given again to whoever repeats it; 60 seconds. Answers
     /// get lost, and several processes of one installation refresh at once.
     pub refresh_grace: Duration,
+    /// Of a client that registered itself and is not used; 7 days, and once it got a grant so much longer than
+    /// its refresh tokens.
+    pub registration: Duration,
+}
+
+impl Lifetimes {
+    /// Of a client that registered itself, got a grant and is not used since: no token of it is left by then.
+    #[must_use]
+    pub fn registration_with_grant(&self) -> Duration {
+        self.registration.saturating_add(self.refresh_token.max(self.access_token))
+    }
 }
 
 impl Default for Lifetimes {
@@ -32,6 +43,7 @@ impl Default for Lifetimes {
             access_token: Duration::from_hours(1),
             refresh_token: Duration::from_hours(30 * 24),
             refresh_grace: Duration::from_mins(1),
+            registration: Duration::from_hours(7 * 24),
         }
     }
 }

@@ -255,7 +255,8 @@ impl ConsentPrompt {
             expires_at: now.after(policy.lifetimes.code),
         };
         let consent = self.request.consent_of(&self.subject);
-        let approval = Approval { grant, code, consent, needs_consent: self.remembered };
+        let client_until = now.after(policy.lifetimes.registration_with_grant());
+        let approval = Approval { grant, code, consent, needs_consent: self.remembered, client_until };
         Uncommitted { prompt: self, approval: Some((approval, text)), now }
     }
 

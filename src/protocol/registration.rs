@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::client::{
-    AuthMethod, Client, ClientAuthentication, ClientId, ClientMetadata, ClientOrigin, ConsentPolicy, GrantType,
+    AuthMethod, Client, ClientAuthentication, ClientId, ClientLifetimes, ClientMetadata, ClientOrigin, ConsentPolicy,
+    GrantType,
 };
 use super::error::RegistrationReason;
 use super::new_client::NewClientSeed;
@@ -165,6 +166,11 @@ impl Registered {
             metadata,
             scope_ceiling: None,
             consent_policy: ConsentPolicy::Ask,
+            blocked: false,
+            lifetimes: ClientLifetimes::default(),
+            introspects: None,
+            registration: None,
+            tenure: None,
             created_at: now,
             revision: 0,
         });

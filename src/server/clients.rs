@@ -13,7 +13,7 @@ use crate::protocol::redirect::RedirectUri;
 use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::BearerText;
 use crate::protocol::time::Timestamp;
-use crate::storage::{Inserted, Storage as _, StorageError};
+use crate::storage::{InsertClient, Inserted, Storage as _, StorageError, UpdateClient};
 
 /// A client as its administrator sees it: everything but its secret.
 #[derive(Debug, Clone, Serialize)]
@@ -94,12 +94,12 @@ impl Server {
             let seed = NewClientSeed::from_random(&self.random()?);
             let (created, secret) = client.clone().create(&self.0.policy.scopes, &seed, self.now())?;
             let created = Arc::new(created);
-            match self.0.storage.insert_client(Arc::clone(&created)).await? {
+            match self.0.storage.insert_client(self.administrators(&created)).await? {
                 Inserted::New => {
                     tracing::info!(client = %created.id, "client created by an administrator");
                     return Ok(CreatedClient { client: self.summary(&created), secret });
                 }
-                Inserted::Taken => {}
+                Inserted::Taken | Inserted::Folded(_) | Inserted::Blocked => {}
             }
         }
         Err(CreateClientError::Taken)
@@ -135,16 +135,23 @@ impl Server {
         let id = &fixed.client.id;
         match stored {
             Some(stored) if is_as_stored(&fixed.client, &stored) => {}
-            Some(_) => {
-                let _ = self.0.storage.update_client(Arc::clone(&fixed.client)).await?;
+            Some(stored) => {
+                let client = Arc::new(Client { revision: stored.revision, ..(*fixed.client).clone() });
+                let op = UpdateClient { client, ends_access: false, now: self.now() };
+                // If another instance was faster, it has put the same there.
+                let _ = self.0.storage.update_client(op).await?;
             }
             None => {
-                let _ = self.0.storage.insert_client(Arc::clone(&fixed.client)).await?;
+                let _ = self.0.storage.insert_client(self.administrators(&fixed.client)).await?;
             }
         }
         fixed.is_stored.store(true, Ordering::Release);
         let stored = self.0.storage.client(id).await?;
         Ok(stored.unwrap_or_else(|| Arc::clone(&fixed.client)))
+    }
+
+    fn administrators(&self, client: &Arc<Client>) -> InsertClient {
+        InsertClient { client: Arc::clone(client), budget: None, now: self.now() }
     }
 
     fn summary(&self, client: &Client) -> ClientSummary {

@@ -4,7 +4,7 @@ use super::{MINT_TRIES, Server, log_no_free_id};
 use crate::protocol::error::RegistrationReason;
 use crate::protocol::new_client::NewClientSeed;
 use crate::protocol::registration::{self, Registered};
-use crate::storage::{Inserted, Storage as _};
+use crate::storage::{InsertClient, Inserted, Storage as _};
 
 impl Server {
     /// Answers a registration request with the body of the answer.
@@ -22,9 +22,10 @@ impl Server {
         for _ in 0..MINT_TRIES {
             let seed = NewClientSeed::from_random(&self.random()?);
             let registered = Registered::new(metadata.clone(), &seed, self.now())?;
-            match self.0.storage.insert_client(registered.client().clone()).await? {
+            let op = InsertClient { client: registered.client().clone(), budget: None, now: self.now() };
+            match self.0.storage.insert_client(op).await? {
                 Inserted::New => return Ok(registered),
-                Inserted::Taken => {}
+                Inserted::Taken | Inserted::Folded(_) | Inserted::Blocked => {}
             }
         }
         log_no_free_id();

@@ -26,6 +26,7 @@ impl Server {
         let answer = match token::grant_type(&parameters) {
             Ok(GrantType::AuthorizationCode) => self.exchange_code(&parameters, &client).await,
             Ok(GrantType::RefreshToken) => self.refresh(&parameters, &client).await,
+            Ok(GrantType::ClientCredentials) => Err(TokenReason::GrantTypeUnsupported),
             Err(reason) => Err(reason),
         };
         answer.map_err(|reason| {
@@ -45,7 +46,7 @@ impl Server {
             .inspect_err(|error| tracing::info!(reason = %error.reason, "no client was authenticated"))?;
         let plain = |reason| ClientAuthError { reason, used_basic: false };
         let client = self.client_by_id(presented.id()).await.map_err(|error| plain(error.into()))?;
-        presented.authenticate(client.as_deref()).inspect_err(
+        presented.authenticate(client.as_deref(), self.now()).inspect_err(
             |error| tracing::info!(client = %presented.id(), reason = %error.reason, "no client was authenticated"),
         )?;
         client.ok_or(plain(TokenReason::ClientUnknown))

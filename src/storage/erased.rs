@@ -5,13 +5,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{
-    Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
-    Revoked, RotateRefresh, Rotated, Scanned, Sharing, Storage, StorageError, StoredAccess, StoredCode, StoredGrant,
-    StoredRefresh, Table, Updated,
+    ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
+    RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
+    Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError, StoredAccess,
+    StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
 use crate::protocol::interaction::Consent;
+use crate::protocol::scope_records::ScopeRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 
@@ -35,8 +37,15 @@ trait DynStorage: Send + Sync + 'static {
         limit: u32,
         now: Timestamp,
     ) -> Boxed<'a, Vec<StoredGrant>>;
-    fn insert_client_dyn(&self, client: Arc<Client>) -> Boxed<'_, Inserted>;
-    fn update_client_dyn(&self, client: Arc<Client>) -> Boxed<'_, Updated>;
+    fn scopes_dyn(&self) -> Boxed<'_, Option<Arc<ScopeRecords>>>;
+    fn insert_client_dyn(&self, op: InsertClient) -> Boxed<'_, Inserted>;
+    fn update_client_dyn(&self, op: UpdateClient) -> Boxed<'_, Updated>;
+    fn remove_client_dyn(&self, op: RemoveClient) -> Boxed<'_, Removed>;
+    fn renew_client_dyn(&self, op: RenewClient) -> Boxed<'_, Renewed>;
+    fn grant_client_dyn(&self, op: GrantClient) -> Boxed<'_, Granted>;
+    fn save_scopes_dyn(&self, op: SaveScopes) -> Boxed<'_, Saved>;
+    fn claim_once_dyn(&self, op: ClaimOnce) -> Boxed<'_, Claimed>;
+    fn revoke_grants_dyn(&self, op: RevokeGrants) -> Boxed<'_, u32>;
     fn decide_dyn(&self, op: Decide) -> Boxed<'_, Decided>;
     fn redeem_code_dyn(&self, op: RedeemCode) -> Boxed<'_, Redeemed>;
     fn rotate_refresh_dyn(&self, op: RotateRefresh) -> Boxed<'_, Rotated>;
@@ -80,11 +89,32 @@ impl<S: Storage> DynStorage for S {
     fn consents_dyn<'a>(&'a self, subject: &'a Subject, client: &'a ClientId) -> Boxed<'a, Vec<Consent>> {
         Box::pin(self.consents(subject, client))
     }
-    fn insert_client_dyn(&self, client: Arc<Client>) -> Boxed<'_, Inserted> {
-        Box::pin(self.insert_client(client))
+    fn scopes_dyn(&self) -> Boxed<'_, Option<Arc<ScopeRecords>>> {
+        Box::pin(self.scopes())
     }
-    fn update_client_dyn(&self, client: Arc<Client>) -> Boxed<'_, Updated> {
-        Box::pin(self.update_client(client))
+    fn insert_client_dyn(&self, op: InsertClient) -> Boxed<'_, Inserted> {
+        Box::pin(self.insert_client(op))
+    }
+    fn update_client_dyn(&self, op: UpdateClient) -> Boxed<'_, Updated> {
+        Box::pin(self.update_client(op))
+    }
+    fn remove_client_dyn(&self, op: RemoveClient) -> Boxed<'_, Removed> {
+        Box::pin(self.remove_client(op))
+    }
+    fn renew_client_dyn(&self, op: RenewClient) -> Boxed<'_, Renewed> {
+        Box::pin(self.renew_client(op))
+    }
+    fn grant_client_dyn(&self, op: GrantClient) -> Boxed<'_, Granted> {
+        Box::pin(self.grant_client(op))
+    }
+    fn save_scopes_dyn(&self, op: SaveScopes) -> Boxed<'_, Saved> {
+        Box::pin(self.save_scopes(op))
+    }
+    fn claim_once_dyn(&self, op: ClaimOnce) -> Boxed<'_, Claimed> {
+        Box::pin(self.claim_once(op))
+    }
+    fn revoke_grants_dyn(&self, op: RevokeGrants) -> Boxed<'_, u32> {
+        Box::pin(self.revoke_grants(op))
     }
     fn decide_dyn(&self, op: Decide) -> Boxed<'_, Decided> {
         Box::pin(self.decide(op))
@@ -165,11 +195,32 @@ impl Storage for AnyStorage {
     async fn consents(&self, subject: &Subject, client: &ClientId) -> Result<Vec<Consent>, StorageError> {
         self.0.consents_dyn(subject, client).await
     }
-    async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
-        self.0.insert_client_dyn(client).await
+    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
+        self.0.scopes_dyn().await
     }
-    async fn update_client(&self, client: Arc<Client>) -> Result<Updated, StorageError> {
-        self.0.update_client_dyn(client).await
+    async fn insert_client(&self, op: InsertClient) -> Result<Inserted, StorageError> {
+        self.0.insert_client_dyn(op).await
+    }
+    async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
+        self.0.update_client_dyn(op).await
+    }
+    async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
+        self.0.remove_client_dyn(op).await
+    }
+    async fn renew_client(&self, op: RenewClient) -> Result<Renewed, StorageError> {
+        self.0.renew_client_dyn(op).await
+    }
+    async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
+        self.0.grant_client_dyn(op).await
+    }
+    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
+        self.0.save_scopes_dyn(op).await
+    }
+    async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
+        self.0.claim_once_dyn(op).await
+    }
+    async fn revoke_grants(&self, op: RevokeGrants) -> Result<u32, StorageError> {
+        self.0.revoke_grants_dyn(op).await
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
         self.0.decide_dyn(op).await

@@ -28,8 +28,10 @@ pub mod testkit;
 use std::sync::Arc;
 
 pub use crate::protocol::commit::{
-    Approval, Decide, Decided, Inserted, IssueAccess, Issued, Owner, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
-    Revoked, RotateRefresh, Rotated, StoredAccess, StoredCode, StoredGrant, StoredRefresh, Updated,
+    Approval, ClaimOnce, Claimed, Decide, Decided, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
+    Owner, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
+    Revoked, RotateRefresh, Rotated, SaveScopes, Saved, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
+    UpdateClient, Updated,
 };
 pub use cached::Cached;
 pub use erased::AnyStorage;
@@ -45,6 +47,7 @@ pub use sqlite::{SqliteOptions, SqliteStorage};
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
 use crate::protocol::interaction::Consent;
+use crate::protocol::scope_records::ScopeRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 
@@ -158,32 +161,123 @@ pub trait Storage: Send + Sync + 'static {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Scanned>, StorageError>> + Send;
 
-    /// Adds a client.
-    ///
-    /// *Invariant*: one client an id. *If it is broken*: whoever registers an id again takes over its
-    /// grants. *Safe failure*: `Taken`.
-    ///
-    /// ```sql
-    /// INSERT INTO client (…) VALUES (…) ON CONFLICT DO NOTHING
-    /// ```
+    /// The scopes that are kept as data; `None` if none were ever saved.
     ///
     /// # Errors
     /// If the store cannot answer.
-    fn insert_client(&self, client: Arc<Client>) -> impl Future<Output = Result<Inserted, StorageError>> + Send;
+    fn scopes(&self) -> impl Future<Output = Result<Option<Arc<ScopeRecords>>, StorageError>> + Send;
 
-    /// Replaces a client by another state of it, and raises the stored revision by one: the revision of
-    /// what is given does not count.
+    /// Adds a client, or finds that a client is there which registered the very same.
     ///
-    /// *Invariant*: a decision about the earlier state, made or on its way, does not count for the new one.
-    /// *If it is broken*: consent to one redirect URI is used for another. *Safe failure*: an error.
+    /// *Invariant*: one client an id, and one client a [`fold`](crate::protocol::client::SelfRegistration::fold). With a
+    /// budget, at most so many clients that registered themselves and never got a grant: those that would end first
+    /// give way, and never one that has a grant. *If it is broken*: whoever registers an id again takes over its
+    /// grants; registrations fill the database; a client that was blocked comes back by registering anew.
+    /// *Safe failure*: `Taken`, `Blocked`.
     ///
     /// ```sql
-    /// UPDATE client SET …, revision = revision + 1 WHERE id = $1
+    /// BEGIN;
+    /// INSERT INTO client (…) VALUES (…) ON CONFLICT DO NOTHING;
+    ///   -- no row: SELECT … FROM client WHERE fold = $fold FOR UPDATE;         -- none: Taken
+    ///   -- blocked: Blocked; else UPDATE client SET keep_until = greatest(keep_until, $until), COMMIT, Folded
+    /// DELETE FROM client WHERE id IN (SELECT id FROM client WHERE keep_until IS NOT NULL AND NOT granted
+    ///   ORDER BY keep_until DESC, id OFFSET $budget) AND NOT granted;          -- not the new one
+    /// COMMIT;
     /// ```
     ///
     /// # Errors
     /// If the store cannot answer.
-    fn update_client(&self, client: Arc<Client>) -> impl Future<Output = Result<Updated, StorageError>> + Send;
+    fn insert_client(&self, op: InsertClient) -> impl Future<Output = Result<Inserted, StorageError>> + Send;
+
+    /// Replaces a client by another state of it, and raises the stored revision by one, if it is still in the
+    /// state that the change was made from. How long it stays is left as it is.
+    ///
+    /// *Invariant*: a decision about the earlier state, made or on its way, does not count for the new one, and
+    /// of two changes of one state one counts. With `ends_access`, no look-up returns anything of the client as
+    /// valid from then on. *If it is broken*: consent to one redirect URI is used for another; a client that was
+    /// blocked goes on. *Safe failure*: an error.
+    ///
+    /// ```sql
+    /// BEGIN;
+    /// UPDATE client SET …, revision = revision + 1 WHERE id = $1 AND revision = $2;  -- no row: Changed or Unknown
+    /// UPDATE grants SET revoked = true WHERE client = $1;    -- if access ends; in a statement of its own, so that
+    /// DELETE FROM consent WHERE client = $1;                 -- it sees what was committed before the client was locked
+    /// COMMIT;
+    /// ```
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn update_client(&self, op: UpdateClient) -> impl Future<Output = Result<Updated, StorageError>> + Send;
+
+    /// Removes a client with everything that it was given.
+    ///
+    /// *Invariant* and *safe failure*: as for a change that ends access.
+    ///
+    /// ```sql
+    /// BEGIN;
+    /// DELETE FROM client WHERE id = $1;                      -- no row: Unknown
+    /// UPDATE grants SET revoked = true WHERE client = $1;
+    /// DELETE FROM consent WHERE client = $1;
+    /// COMMIT;
+    /// ```
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn remove_client(&self, op: RemoveClient) -> impl Future<Output = Result<Removed, StorageError>> + Send;
+
+    /// Moves the end of a client that registered itself, never to an earlier time. Its revision stays.
+    ///
+    /// ```sql
+    /// UPDATE client SET keep_until = greatest(keep_until, $2) WHERE id = $1 AND keep_until IS NOT NULL
+    /// ```
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn renew_client(&self, op: RenewClient) -> impl Future<Output = Result<Renewed, StorageError>> + Send;
+
+    /// Adds a grant of a client's own, and its token.
+    ///
+    /// *Invariant*: nothing is given to a client that was changed, blocked or removed since it was decided about.
+    /// *If it is broken*: a client that is blocked at this moment gets access for another hour. *Safe failure*:
+    /// `ClientChanged`.
+    ///
+    /// ```sql
+    /// BEGIN;
+    /// SELECT 1 FROM client WHERE id = $client AND revision = $revision FOR SHARE;  -- none: ClientChanged
+    /// INSERT INTO grants (…) VALUES (…);         -- ends with its token; taken id: ROLLBACK, Collision
+    /// INSERT INTO access_token (…) VALUES (…);   -- the same
+    /// COMMIT;
+    /// ```
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn grant_client(&self, op: GrantClient) -> impl Future<Output = Result<Granted, StorageError>> + Send;
+
+    /// Replaces the scopes that are kept as data, if they are still those that the change was made from.
+    ///
+    /// *Invariant*: of two changes of one state one counts. *If it is broken*: a scope that one administrator
+    /// retired is brought back by another who described one. *Safe failure*: `Changed`.
+    ///
+    /// ```sql
+    /// UPDATE scopes SET data = …, revision = revision + 1 WHERE revision = $1    -- or an INSERT for the first time
+    /// ```
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn save_scopes(&self, op: SaveScopes) -> impl Future<Output = Result<Saved, StorageError>> + Send;
+
+    /// Claims what counts once.
+    ///
+    /// *Invariant*: of any number of claims of one key one is the first. *If it is broken*: an assertion that
+    /// somebody saw is used again. *Safe failure*: `Again`.
+    ///
+    /// ```sql
+    /// INSERT INTO claim (key, keep_until) VALUES (…) ON CONFLICT DO NOTHING    -- no row: Again
+    /// ```
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn claim_once(&self, op: ClaimOnce) -> impl Future<Output = Result<Claimed, StorageError>> + Send;
 
     /// Records what a user decided about one prompt, and for an approval adds the grant and its code.
     ///
@@ -201,6 +295,8 @@ pub trait Storage: Send + Sync + 'static {
     /// INSERT INTO grants (…) VALUES (…);   -- on a taken id: ROLLBACK, Collision
     /// INSERT INTO code (…) VALUES (…);     -- the same
     /// INSERT INTO consent (…) VALUES (…) ON CONFLICT … DO UPDATE SET scopes = (old and new scopes);
+    /// UPDATE client SET granted = true, keep_until = greatest(keep_until, $client_until)
+    ///   WHERE id = $client AND keep_until IS NOT NULL AND NOT granted;
     /// COMMIT;
     /// ```
     ///
@@ -305,8 +401,23 @@ pub trait Storage: Send + Sync + 'static {
     /// If the store cannot answer.
     fn revoke_grant(&self, op: RevokeGrant) -> impl Future<Output = Result<Revoked, StorageError>> + Send;
 
-    /// Removes at most about `limit` rows that mean nothing any more: marks of prompts, codes, tokens
-    /// and grants past their end. Answers how many went; fewer than `limit` says that nothing is left.
+    /// Revokes all grants of an owner, and forgets the consent that goes with them. Answers how many it ended.
+    ///
+    /// *Invariant* and *safe failure*: as for one grant. A grant that is made at this moment comes first or stays.
+    ///
+    /// ```sql
+    /// BEGIN;
+    /// UPDATE grants SET revoked = true WHERE NOT revoked AND (subject = $1 or client = $1, as the owner is);
+    /// DELETE FROM consent WHERE (subject = $1 or client = $1);
+    /// COMMIT;
+    /// ```
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    fn revoke_grants(&self, op: RevokeGrants) -> impl Future<Output = Result<u32, StorageError>> + Send;
+
+    /// Removes at most about `limit` rows that mean nothing any more: marks of prompts, claims, codes, tokens,
+    /// grants and clients that registered themselves, past their end. Answers how many went; fewer than `limit` says that nothing is left.
     ///
     /// The sealed answers of refresh tokens whose time is over go as well; they do not count.
     ///

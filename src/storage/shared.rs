@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use super::{
-    Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
-    Revoked, RotateRefresh, Rotated, Scanned, Sharing, Storage, StorageError, StoredAccess, StoredCode, StoredGrant,
-    StoredRefresh, Table, Updated,
+    ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
+    RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
+    Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError, StoredAccess,
+    StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
 use crate::protocol::interaction::Consent;
+use crate::protocol::scope_records::ScopeRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 
@@ -51,11 +53,29 @@ impl<S: Storage> Storage for Arc<S> {
     async fn consents(&self, subject: &Subject, client: &ClientId) -> Result<Vec<Consent>, StorageError> {
         S::consents(self, subject, client).await
     }
-    async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
-        S::insert_client(self, client).await
+    async fn insert_client(&self, op: InsertClient) -> Result<Inserted, StorageError> {
+        S::insert_client(self, op).await
     }
-    async fn update_client(&self, client: Arc<Client>) -> Result<Updated, StorageError> {
-        S::update_client(self, client).await
+    async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
+        S::update_client(self, op).await
+    }
+    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
+        S::scopes(self).await
+    }
+    async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
+        S::remove_client(self, op).await
+    }
+    async fn renew_client(&self, op: RenewClient) -> Result<Renewed, StorageError> {
+        S::renew_client(self, op).await
+    }
+    async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
+        S::grant_client(self, op).await
+    }
+    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
+        S::save_scopes(self, op).await
+    }
+    async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
+        S::claim_once(self, op).await
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
         S::decide(self, op).await
@@ -74,6 +94,9 @@ impl<S: Storage> Storage for Arc<S> {
     }
     async fn revoke_grant(&self, op: RevokeGrant) -> Result<Revoked, StorageError> {
         S::revoke_grant(self, op).await
+    }
+    async fn revoke_grants(&self, op: RevokeGrants) -> Result<u32, StorageError> {
+        S::revoke_grants(self, op).await
     }
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
         S::purge(self, now, limit).await

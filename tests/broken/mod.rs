@@ -16,13 +16,15 @@ use scans::cut;
 use grantor::protocol::client::{Client, ClientId};
 use grantor::protocol::grant::{Holder, Rotation, Subject};
 use grantor::protocol::interaction::Consent;
+use grantor::protocol::scope_records::ScopeRecords;
 use grantor::protocol::secret::OrderedId;
 use grantor::protocol::time::Timestamp;
 use grantor::storage::testkit::records::{self, NOW};
 use grantor::storage::{
-    Decide, Decided, Durability, Inserted, IssueAccess, Issued, MemoryStorage, RedeemCode, Redeemed, RevokeAccess,
-    RevokeGrant, Revoked, RotateRefresh, Rotated, Scanned, Sharing, Storage, StorageError, StoredAccess, StoredCode,
-    StoredGrant, StoredRefresh, Table, Updated,
+    ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
+    MemoryStorage, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant,
+    RevokeGrants, Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError,
+    StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 
 /// What is wrong with a store.
@@ -345,14 +347,38 @@ impl Storage for Broken {
         self.read_consents(subject, client).await
     }
 
-    async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
-        self.revisions.lock().unwrap().entry(client.id.clone()).or_insert(client.revision);
-        let outcome = self.inner.insert_client(client).await?;
+    async fn insert_client(&self, op: InsertClient) -> Result<Inserted, StorageError> {
+        self.revisions.lock().unwrap().entry(op.client.id.clone()).or_insert(op.client.revision);
+        let outcome = self.inner.insert_client(op).await?;
         Ok(if self.has(Flaw::ReplacesClients) { Inserted::New } else { outcome })
     }
 
-    async fn update_client(&self, client: Arc<Client>) -> Result<Updated, StorageError> {
-        self.change_client(client).await
+    async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
+        self.change_client(op).await
+    }
+
+    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
+        self.inner.scopes().await
+    }
+
+    async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
+        self.inner.remove_client(op).await
+    }
+
+    async fn renew_client(&self, op: RenewClient) -> Result<Renewed, StorageError> {
+        self.inner.renew_client(op).await
+    }
+
+    async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
+        self.inner.grant_client(op).await
+    }
+
+    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
+        self.inner.save_scopes(op).await
+    }
+
+    async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
+        self.inner.claim_once(op).await
     }
 
     async fn decide(&self, mut op: Decide) -> Result<Decided, StorageError> {
@@ -413,6 +439,10 @@ impl Storage for Broken {
         }
         op.owner = self.owner_of(&op);
         self.revoke_and_forget(op).await
+    }
+
+    async fn revoke_grants(&self, op: RevokeGrants) -> Result<u32, StorageError> {
+        self.inner.revoke_grants(op).await
     }
 
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use grantor::protocol::client::{Client, ClientId};
 use grantor::protocol::grant::Subject;
 use grantor::protocol::interaction::Consent;
+use grantor::protocol::scope_records::ScopeRecords;
 use grantor::protocol::secret::OrderedId;
 use grantor::protocol::time::Timestamp;
 use grantor::storage::{
-    Decide, Decided, Durability, Inserted, IssueAccess, Issued, MemoryStorage, RedeemCode, Redeemed, RevokeAccess,
-    RevokeGrant, Revoked, RotateRefresh, Rotated, Scanned, Sharing, Storage, StorageError, StoredAccess, StoredCode,
-    StoredGrant, StoredRefresh, Table, Updated,
+    ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
+    MemoryStorage, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant,
+    RevokeGrants, Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError,
+    StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 
 /// How long a row is kept after its end.
@@ -76,11 +78,29 @@ impl Storage for Eager {
     ) -> Result<Vec<StoredGrant>, StorageError> {
         self.0.grants(subject, before, limit, now).await
     }
-    async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
-        self.0.insert_client(client).await
+    async fn insert_client(&self, op: InsertClient) -> Result<Inserted, StorageError> {
+        self.0.insert_client(op).await
     }
-    async fn update_client(&self, client: Arc<Client>) -> Result<Updated, StorageError> {
-        self.0.update_client(client).await
+    async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
+        self.0.update_client(op).await
+    }
+    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
+        self.0.scopes().await
+    }
+    async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
+        self.write(op.now, self.0.remove_client(op)).await?
+    }
+    async fn renew_client(&self, op: RenewClient) -> Result<Renewed, StorageError> {
+        self.write(op.now, self.0.renew_client(op)).await?
+    }
+    async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
+        self.write(op.now, self.0.grant_client(op)).await?
+    }
+    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
+        self.0.save_scopes(op).await
+    }
+    async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
+        self.write(op.now, self.0.claim_once(op)).await?
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
         self.write(op.now, self.0.decide(op)).await?
@@ -99,6 +119,9 @@ impl Storage for Eager {
     }
     async fn revoke_grant(&self, op: RevokeGrant) -> Result<Revoked, StorageError> {
         self.write(op.now, self.0.revoke_grant(op)).await?
+    }
+    async fn revoke_grants(&self, op: RevokeGrants) -> Result<u32, StorageError> {
+        self.write(op.now, self.0.revoke_grants(op)).await?
     }
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
         self.0.purge(now, limit).await

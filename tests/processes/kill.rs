@@ -83,7 +83,13 @@ pub(crate) fn postgres(test: &'static str) {
 impl<'a> Harness<'a> {
     fn new(test: &'static str, place: Place, cluster: Option<&'a Cluster>) -> Self {
         in_runtime(async {
-            let inserted = place.open().await.unwrap().insert_client(client().into()).await.unwrap();
+            let inserted = place
+                .open()
+                .await
+                .unwrap()
+                .insert_client(grantor::storage::testkit::records::insert(client()))
+                .await
+                .unwrap();
             assert_eq!(inserted, Inserted::New);
         });
         let dice = Dice::new(seed(), 0);

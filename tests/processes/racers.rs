@@ -129,7 +129,10 @@ async fn race(test: &'static str, place: Place, rounds: usize) {
 impl Field {
     async fn new(test: &'static str, place: Place) -> Self {
         let store = place.open().await.unwrap();
-        assert_eq!(store.insert_client(client().into()).await.unwrap(), Inserted::New);
+        assert_eq!(
+            store.insert_client(grantor::storage::testkit::records::insert(client())).await.unwrap(),
+            Inserted::New
+        );
         let mut dice = Dice::new(seed(), 0);
         let mut start = || {
             let task = Task { place: place.clone(), seed: dice.next(), clock: NOW, heads: Vec::new() };

@@ -175,7 +175,13 @@ fn decide(grant: Grant, prompt: OrderedId, code: OrderedId, now: Timestamp) -> D
     let template = records::approval(grant.holder.subject().unwrap(), &grant.client, now);
     let mut record = template.code;
     (record.id, record.hash, record.grant, record.expires_at) = (code, hash_of(code), grant.id, now.after(SHORT));
-    let approval = Approval { grant: Arc::new(grant), code: record, consent: template.consent, needs_consent: false };
+    let approval = Approval {
+        grant: Arc::new(grant),
+        code: record,
+        consent: template.consent,
+        needs_consent: false,
+        client_until: template.client_until,
+    };
     Decide { keep_until: now.after(MARK), ..records::approve(prompt_of(prompt), &client(), &approval, now) }
 }
 

@@ -237,7 +237,7 @@ async fn that_something_does_not_exist_is_not_kept() {
     assert!(scene.cached.client(&other.id).await.unwrap().is_none());
     let token = issue.access.id;
     let _ = scene.cached.issue_access(issue).await.unwrap();
-    let _ = scene.cached.insert_client(Arc::new(other.clone())).await.unwrap();
+    let _ = scene.cached.insert_client(records::insert(other.clone())).await.unwrap();
     assert!(scene.is_live(token).await);
     assert!(scene.cached.client(&other.id).await.unwrap().is_some());
 }

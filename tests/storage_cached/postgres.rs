@@ -3,7 +3,6 @@
 #![allow(clippy::disallowed_methods, reason = "it measures time")]
 
 use std::str::FromStr as _;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use grantor::protocol::client::Client;
@@ -92,7 +91,7 @@ async fn without_notifications_every_look_up_gets_to_the_store() {
     assert!(matches!(store.sharing(), Sharing::Unheard));
     let cached = Cached::new(Staged::over(store));
     let client = records::client("client");
-    let _ = cached.insert_client(Arc::new(client.clone())).await.unwrap();
+    let _ = cached.insert_client(records::insert(client.clone())).await.unwrap();
     let (_, token) = token(&cached, &client).await;
     for round in 1..=20 {
         assert!(is_live(&cached, token).await);
@@ -109,7 +108,7 @@ async fn what_one_process_revokes_another_notices_within_the_bound() {
     let user = PgConnectOptions::from_str(&server.url).unwrap();
     let (here, there) = (open(user.clone(), &schema).await, open(user, &schema).await);
     let client = records::client("client");
-    let _ = here.insert_client(Arc::new(client.clone())).await.unwrap();
+    let _ = here.insert_client(records::insert(client.clone())).await.unwrap();
     let mut slowest = Duration::ZERO;
     for _ in 0..30 {
         let (approval, token) = token(&here, &client).await;
@@ -137,7 +136,7 @@ async fn without_its_notifications_a_cache_answers_for_two_seconds_at_most() {
     let user = PgConnectOptions::from_str(&server.url).unwrap().username(&role).password("secret");
     let (here, there) = (open(user.clone(), &schema).await, open(user, &schema).await);
     let client = records::client("client");
-    let _ = here.insert_client(Arc::new(client.clone())).await.unwrap();
+    let _ = here.insert_client(records::insert(client.clone())).await.unwrap();
     let (approval, token) = token(&here, &client).await;
     is_kept(&here, token).await;
     is_kept(&there, token).await;

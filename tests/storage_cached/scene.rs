@@ -11,7 +11,7 @@ use grantor::protocol::client::{Client, ClientId};
 use grantor::protocol::grant::Grant;
 use grantor::storage::testkit::Call;
 use grantor::storage::testkit::records::{self, GRACE, NOW};
-use grantor::storage::{Approval, Cached, RotateRefresh, Sharing, Storage, StorageError};
+use grantor::storage::{Approval, Cached, RotateRefresh, Sharing, Storage, StorageError, UpdateClient};
 
 use crate::staged::Staged;
 
@@ -34,7 +34,7 @@ impl Scene {
     /// Several of them may be over one store.
     pub(crate) async fn over(store: Staged) -> Self {
         let scene = Self { cached: Cached::new(store.clone()), store, client: records::client("client") };
-        let _ = scene.cached.insert_client(Arc::new(scene.client.clone())).await.unwrap();
+        let _ = scene.cached.insert_client(records::insert(scene.client.clone())).await.unwrap();
         scene
     }
 
@@ -82,10 +82,10 @@ impl Scene {
     }
 
     /// The client by another name.
-    pub(crate) fn renamed(&self, name: &str) -> Arc<Client> {
+    pub(crate) fn renamed(&self, name: &str) -> UpdateClient {
         let mut client = self.client.clone();
         client.metadata.name = Some(name.to_owned());
-        Arc::new(client)
+        records::update(client)
     }
 
     pub(crate) fn client_id(&self) -> &ClientId {

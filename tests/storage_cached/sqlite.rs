@@ -1,7 +1,6 @@
 //! A cache in front of SQLite, whose operations go on by themselves if their caller goes away.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use grantor::storage::testkit;
@@ -31,7 +30,7 @@ async fn over_a_file_that_others_may_use_every_revocation_shows_at_once() {
     let here = Cached::new(Staged::over(SqliteStorage::open(&path).await.unwrap()));
     let there = Cached::new(SqliteStorage::open(&path).await.unwrap());
     let client = records::client("client");
-    let _ = here.insert_client(Arc::new(client.clone())).await.unwrap();
+    let _ = here.insert_client(records::insert(client.clone())).await.unwrap();
     for round in 0..20 {
         let approval = records::approval(&records::subject("user"), &client.id, NOW);
         let _ = here.decide(records::approve(records::prompt(NOW), &client, &approval, NOW)).await.unwrap();
@@ -52,7 +51,7 @@ async fn a_revocation_that_was_given_up_shows_as_soon_as_the_store_has_it() {
     let store = SqliteStorage::in_memory().await.unwrap();
     let cached = Cached::new(store.clone());
     let client = records::client("client");
-    let _ = cached.insert_client(Arc::new(client.clone())).await.unwrap();
+    let _ = cached.insert_client(records::insert(client.clone())).await.unwrap();
     for _ in 0..50 {
         let approval = records::approval(&records::subject("user"), &client.id, NOW);
         let _ = cached.decide(records::approve(records::prompt(NOW), &client, &approval, NOW)).await.unwrap();

@@ -8,13 +8,15 @@ use std::sync::{Arc, Mutex};
 use grantor::protocol::client::{Client, ClientId};
 use grantor::protocol::grant::Subject;
 use grantor::protocol::interaction::Consent;
+use grantor::protocol::scope_records::ScopeRecords;
 use grantor::protocol::secret::OrderedId;
 use grantor::protocol::time::Timestamp;
 use grantor::storage::testkit::Call;
 use grantor::storage::{
-    Decide, Decided, Durability, Inserted, IssueAccess, Issued, MemoryStorage, RedeemCode, Redeemed, RevokeAccess,
-    RevokeGrant, Revoked, RotateRefresh, Rotated, Scanned, Sharing, Storage, StorageError, StorageErrorKind,
-    StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, Updated,
+    ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
+    MemoryStorage, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant,
+    RevokeGrants, Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError,
+    StorageErrorKind, StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use tokio::sync::{Semaphore, oneshot};
 
@@ -167,11 +169,29 @@ impl<S: Storage + Clone> Storage for Staged<S> {
     async fn consents(&self, subject: &Subject, client: &ClientId) -> Result<Vec<Consent>, StorageError> {
         self.inner.consents(subject, client).await
     }
-    async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
-        self.inner.insert_client(client).await
+    async fn insert_client(&self, op: InsertClient) -> Result<Inserted, StorageError> {
+        self.inner.insert_client(op).await
     }
-    async fn update_client(&self, client: Arc<Client>) -> Result<Updated, StorageError> {
-        self.through(Call::UpdateClient, |inner| async move { inner.update_client(client).await }).await
+    async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
+        self.through(Call::UpdateClient, |inner| async move { inner.update_client(op).await }).await
+    }
+    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
+        self.inner.scopes().await
+    }
+    async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
+        self.inner.remove_client(op).await
+    }
+    async fn renew_client(&self, op: RenewClient) -> Result<Renewed, StorageError> {
+        self.inner.renew_client(op).await
+    }
+    async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
+        self.inner.grant_client(op).await
+    }
+    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
+        self.inner.save_scopes(op).await
+    }
+    async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
+        self.inner.claim_once(op).await
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
         self.inner.decide(op).await
@@ -190,6 +210,9 @@ impl<S: Storage + Clone> Storage for Staged<S> {
     }
     async fn revoke_grant(&self, op: RevokeGrant) -> Result<Revoked, StorageError> {
         self.through(Call::RevokeGrant, |inner| async move { inner.revoke_grant(op).await }).await
+    }
+    async fn revoke_grants(&self, op: RevokeGrants) -> Result<u32, StorageError> {
+        self.inner.revoke_grants(op).await
     }
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
         self.inner.purge(now, limit).await

@@ -95,7 +95,7 @@ async fn another_instance_hears_of_every_change() {
     let (_, elsewhere) = follow(&apart).await;
 
     let client = records::client("client");
-    let _ = one.insert_client(Arc::new(client.clone())).await.unwrap();
+    let _ = one.insert_client(records::insert(client.clone())).await.unwrap();
     heard.wait_for(&Change::Client(client.id.clone()), 1).await;
 
     let mut grants = Vec::new();
@@ -124,7 +124,7 @@ async fn another_instance_hears_of_every_change() {
     let reuse = one.rotate_refresh(records::rotate(refresh, &reused.grant, late)).await.unwrap();
     assert_eq!(reuse, Rotated::Reused);
     heard.wait_for(&Change::Grant(reused.grant.id), 1).await;
-    assert_eq!(one.update_client(Arc::new(client.clone())).await.unwrap(), Updated::Now);
+    assert_eq!(one.update_client(records::update(client.clone())).await.unwrap(), Updated::Now);
     heard.wait_for(&Change::Client(client.id.clone()), 2).await;
 
     assert!(feed.is_current());
@@ -143,7 +143,7 @@ async fn change_for(
     mut disturb: impl AsyncFnMut(Duration),
 ) -> Vec<(Instant, Instant, Change)> {
     let client = records::client("client");
-    let _ = store.insert_client(Arc::new(client.clone())).await.unwrap();
+    let _ = store.insert_client(records::insert(client.clone())).await.unwrap();
     let mut changes = Vec::new();
     let started = now();
     while started.elapsed() < time {

@@ -87,7 +87,10 @@ async fn ten_instances_that_start_at_once_share_one_schema() {
             stores.push(start.await.unwrap().expect("each of ten instances starts"));
         }
         let client = records::client("client");
-        assert_eq!(stores[0].insert_client(client.clone().into()).await.unwrap(), Inserted::New);
+        assert_eq!(
+            stores[0].insert_client(grantor::storage::testkit::records::insert(client.clone())).await.unwrap(),
+            Inserted::New
+        );
         for store in &stores {
             assert!(store.client(&client.id).await.unwrap().is_some(), "they have the same tables");
         }
@@ -153,7 +156,11 @@ async fn a_schema_is_named_as_it_was_asked_for() {
     let client = records::client("client");
     for schema in [&lower, &upper] {
         let store = PostgresOptions::new().schema(schema).connect(&server.url).await.unwrap();
-        assert_eq!(store.insert_client(client.clone().into()).await.unwrap(), Inserted::New, "{schema} is apart");
+        assert_eq!(
+            store.insert_client(grantor::storage::testkit::records::insert(client.clone())).await.unwrap(),
+            Inserted::New,
+            "{schema} is apart"
+        );
     }
     let count = format!("SELECT count(*) FROM \"{upper}\".client");
     let row = sqlx::query(AssertSqlSafe(count)).fetch_one(&server.admin).await.unwrap();
@@ -192,7 +199,10 @@ async fn handles_on_a_store_share_it() {
     let server = Server::new().await;
     let store: PostgresStorage = server.options().connect(&server.url).await.unwrap();
     let client = records::client("client");
-    assert_eq!(store.clone().insert_client(client.clone().into()).await.unwrap(), Inserted::New);
+    assert_eq!(
+        store.clone().insert_client(grantor::storage::testkit::records::insert(client.clone())).await.unwrap(),
+        Inserted::New
+    );
     assert!(store.client(&client.id).await.unwrap().is_some());
     server.clean_up().await;
 }

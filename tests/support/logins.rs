@@ -72,6 +72,11 @@ impl<S: Storage + Clone> World<S> {
             },
             scope_ceiling: None,
             consent_policy,
+            blocked: false,
+            lifetimes: Default::default(),
+            introspects: None,
+            registration: None,
+            tenure: None,
             created_at: self.clock.now(),
             revision: 0,
         };
@@ -89,7 +94,10 @@ impl<S: Storage + Clone> World<S> {
     async fn insert(&self, client: Stored) -> Client {
         let redirect_uri = client.metadata.redirect_uris[0].as_str().to_owned();
         let id = client.id.to_string();
-        assert_eq!(self.storage.insert_client(client.into()).await.unwrap(), Inserted::New);
+        assert_eq!(
+            self.storage.insert_client(grantor::storage::testkit::records::insert(client)).await.unwrap(),
+            Inserted::New
+        );
         Client { id, secret: None, redirect_uri }
     }
 }

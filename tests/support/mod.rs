@@ -200,10 +200,18 @@ impl<S: Storage + Clone> World<S> {
             },
             scope_ceiling: None,
             consent_policy: protocol::ConsentPolicy::Ask,
+            blocked: false,
+            lifetimes: Default::default(),
+            introspects: None,
+            registration: None,
+            tenure: None,
             created_at: self.clock.now(),
             revision: 0,
         };
-        assert_eq!(self.storage.insert_client(Arc::new(client)).await.unwrap(), grantor::storage::Inserted::New);
+        assert_eq!(
+            self.storage.insert_client(grantor::storage::testkit::records::insert(client)).await.unwrap(),
+            grantor::storage::Inserted::New
+        );
         Client { id: id.to_owned(), secret: secret.map(str::to_owned), redirect_uri: redirect_uris[0].to_owned() }
     }
 

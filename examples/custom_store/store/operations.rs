@@ -56,7 +56,7 @@ pub(super) fn decide(connection: &mut Connection, op: &Decide) -> Result<Decided
 
 /// Adds what an approval brings; or what is in its way, and then the caller rolls back.
 fn approve(transaction: &Transaction<'_>, approval: &Approval) -> Result<Option<Decided>> {
-    let Approval { grant, code, consent, needs_consent } = approval;
+    let Approval { grant, code, consent, needs_consent, .. } = approval;
     let resources = joined(&consent.resources);
     let about = (consent.subject.as_str(), consent.client.as_str(), consent.redirect_uri.as_str(), &resources);
     let sql = "SELECT scopes FROM oauth_consent

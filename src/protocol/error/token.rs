@@ -46,6 +46,9 @@ pub enum TokenReason {
     /// A public client sent a secret.
     #[error("a public client sent a secret")]
     SecretUnexpected,
+    /// The client was shut out by the app's own people.
+    #[error("the client is blocked")]
+    ClientBlocked,
     /// The client uses a method that this server does not have.
     #[error("the authentication method is not supported")]
     MethodUnsupported,
@@ -142,6 +145,7 @@ impl TokenReason {
             | Self::SecretWrong
             | Self::SecretMissing
             | Self::SecretUnexpected
+            | Self::ClientBlocked
             | Self::MethodUnsupported => wire("invalid_client", 401, "Client authentication failed."),
             Self::GrantNotAllowed => {
                 wire("unauthorized_client", 400, "The client is not registered for this grant type.")

@@ -9,13 +9,15 @@ use std::sync::{Arc, Weak};
 
 use self::cache::Cache;
 use super::{
-    Decide, Decided, Durability, Feed, Inserted, IssueAccess, Issued, Listener, RedeemCode, Redeemed, RevokeAccess,
-    RevokeGrant, Revoked, RotateRefresh, Rotated, Scanned, Sharing, Storage, StorageError, StoredAccess, StoredCode,
-    StoredGrant, StoredRefresh, Table, Updated,
+    ClaimOnce, Claimed, Decide, Decided, Durability, Feed, GrantClient, Granted, InsertClient, Inserted, IssueAccess,
+    Issued, Listener, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant,
+    RevokeGrants, Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError,
+    StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
 use crate::protocol::interaction::Consent;
+use crate::protocol::scope_records::ScopeRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 
@@ -161,16 +163,34 @@ impl<S: Storage> Storage for Cached<S> {
     async fn consents(&self, subject: &Subject, client: &ClientId) -> Result<Vec<Consent>, StorageError> {
         self.inner.consents(subject, client).await
     }
-    async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
-        self.inner.insert_client(client).await
+    async fn insert_client(&self, op: InsertClient) -> Result<Inserted, StorageError> {
+        self.inner.insert_client(op).await
     }
-    async fn update_client(&self, client: Arc<Client>) -> Result<Updated, StorageError> {
-        let running = self.cache.as_ref().map(|cache| cache.client_changes(&client.id));
-        let outcome = self.inner.update_client(client).await?;
+    async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
+        let running = self.cache.as_ref().map(|cache| cache.client_changes(&op.client.id));
+        let outcome = self.inner.update_client(op).await?;
         if let Some(running) = running {
             running.end(true);
         }
         Ok(outcome)
+    }
+    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
+        self.inner.scopes().await
+    }
+    async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
+        self.inner.remove_client(op).await
+    }
+    async fn renew_client(&self, op: RenewClient) -> Result<Renewed, StorageError> {
+        self.inner.renew_client(op).await
+    }
+    async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
+        self.inner.grant_client(op).await
+    }
+    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
+        self.inner.save_scopes(op).await
+    }
+    async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
+        self.inner.claim_once(op).await
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
         let client = op.client.clone();
@@ -215,6 +235,9 @@ impl<S: Storage> Storage for Cached<S> {
             running.end(true);
         }
         Ok(outcome)
+    }
+    async fn revoke_grants(&self, op: RevokeGrants) -> Result<u32, StorageError> {
+        self.inner.revoke_grants(op).await
     }
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
         if let Some(cache) = &self.cache {

@@ -1,5 +1,7 @@
 //! A store in memory.
 
+mod claims;
+mod clients;
 mod ordered;
 mod rows;
 mod scan;
@@ -11,13 +13,15 @@ use std::sync::Arc;
 
 use self::tables::Tables;
 use super::{
-    Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
-    Revoked, RotateRefresh, Rotated, Scanned, Sharing, Storage, StorageError, StoredAccess, StoredCode, StoredGrant,
-    StoredRefresh, Table, Updated,
+    ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
+    RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
+    Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError, StoredAccess,
+    StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
 use crate::protocol::interaction::Consent;
+use crate::protocol::scope_records::ScopeRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 
@@ -81,11 +85,29 @@ impl Storage for MemoryStorage {
     async fn consents(&self, subject: &Subject, client: &ClientId) -> Result<Vec<Consent>, StorageError> {
         Ok(self.0.consents(subject, client))
     }
-    async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
-        Ok(self.0.insert_client(client))
+    async fn insert_client(&self, op: InsertClient) -> Result<Inserted, StorageError> {
+        Ok(self.0.insert_client(&op))
     }
-    async fn update_client(&self, client: Arc<Client>) -> Result<Updated, StorageError> {
-        Ok(self.0.update_client(&client))
+    async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
+        Ok(self.0.update_client(&op))
+    }
+    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
+        Ok(self.0.scopes())
+    }
+    async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
+        Ok(self.0.remove_client(&op))
+    }
+    async fn renew_client(&self, op: RenewClient) -> Result<Renewed, StorageError> {
+        Ok(self.0.renew_client(&op))
+    }
+    async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
+        Ok(self.0.grant_client(&op))
+    }
+    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
+        Ok(self.0.save_scopes(&op))
+    }
+    async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
+        Ok(self.0.claim_once(&op))
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
         Ok(self.0.decide(op))
@@ -104,6 +126,9 @@ impl Storage for MemoryStorage {
     }
     async fn revoke_grant(&self, op: RevokeGrant) -> Result<Revoked, StorageError> {
         Ok(self.0.revoke_grant(&op))
+    }
+    async fn revoke_grants(&self, op: RevokeGrants) -> Result<u32, StorageError> {
+        Ok(self.0.revoke_grants(&op))
     }
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
         Ok(self.0.purge(now, limit))

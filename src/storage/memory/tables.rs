@@ -6,12 +6,13 @@
 //! Look-ups of tokens read the state of the grant without it: a token is added under the cell's lock,
 //! so one that a look-up finds was added to a grant that was live, and a revocation since then shows.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
+use super::claims::Claims;
+use super::clients::Registrations;
 use super::ordered::{Row, Rows, Step};
 use super::rows::{AccessRow, CodeRow, DecisionRow, GrantCell, GrantRow, RefreshRow};
 use super::shards::Sharded;
@@ -19,11 +20,12 @@ use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::{AccessRecord, CodeRecord, Grant, RefreshRecord, Rotation, Subject};
 use crate::protocol::interaction::Consent;
 use crate::protocol::prompt::PromptId;
+use crate::protocol::scope_records::ScopeRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
-    Approval, Decide, Decided, Inserted, IssueAccess, Issued, Owner, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
-    Revoked, RotateRefresh, Rotated, StoredAccess, StoredCode, StoredGrant, StoredRefresh, Updated,
+    Approval, Decide, Decided, IssueAccess, Issued, Owner, RedeemCode, Redeemed, RevokeAccess, RevokeGrant, Revoked,
+    RotateRefresh, Rotated, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
 };
 
 /// How long after their end rows are left to `purge`. A code that comes again soon after its end still
@@ -32,8 +34,11 @@ const LINGER: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 pub(super) struct Tables {
-    hasher: RandomState,
-    clients: Sharded<HashMap<ClientId, Arc<Client>>>,
+    pub(super) hasher: RandomState,
+    pub(super) scopes: RwLock<Option<Arc<ScopeRecords>>>,
+    pub(super) claims: Mutex<Claims>,
+    pub(super) registrations: Mutex<Registrations>,
+    pub(super) clients: Sharded<HashMap<ClientId, Arc<Client>>>,
     decisions: Sharded<Rows<DecisionRow>>,
     /// By the hash of user and client.
     consents: Sharded<HashMap<(Subject, ClientId), Vec<Consent>>>,
@@ -123,26 +128,6 @@ const HIGHEST: OrderedId = OrderedId::new(Timestamp::from_millis(u64::MAX), u32:
 
 /// Operations.
 impl Tables {
-    pub(super) fn insert_client(&self, client: Arc<Client>) -> Inserted {
-        match self.clients.write(self.hasher.hash_one(&client.id)).entry(client.id.clone()) {
-            Entry::Occupied(_) => Inserted::Taken,
-            Entry::Vacant(free) => {
-                free.insert(client);
-                Inserted::New
-            }
-        }
-    }
-
-    pub(super) fn update_client(&self, client: &Client) -> Updated {
-        match self.clients.write(self.hasher.hash_one(&client.id)).get_mut(&client.id) {
-            Some(stored) => {
-                *stored = Arc::new(Client { revision: stored.revision.wrapping_add(1), ..client.clone() });
-                Updated::Now
-            }
-            None => Updated::Unknown,
-        }
-    }
-
     pub(super) fn decide(&self, op: Decide) -> Decided {
         let (prompt, now) = (op.prompt, op.now);
         let ids = op.approval.as_ref().map(|approval| (approval.grant.id, approval.code.id));
@@ -158,7 +143,18 @@ impl Tables {
     fn decide_now(&self, op: Decide) -> Decided {
         // Held until the decision is recorded, so that the client cannot change in between.
         let clients = self.clients.read(self.hasher.hash_one(&op.client));
-        if clients.get(&op.client).is_none_or(|client| client.revision != op.client_revision) {
+        let client = clients.get(&op.client);
+        let is_without_grant = client.and_then(|client| client.tenure).is_some_and(|tenure| !tenure.granted);
+        if is_without_grant && op.approval.is_some() {
+            drop(clients);
+            return self.decide_first_grant(op);
+        }
+        self.decide_about(client.map(|client| &**client), op)
+    }
+
+    /// A decision about a client that the caller keeps from changing.
+    pub(super) fn decide_about(&self, client: Option<&Client>, op: Decide) -> Decided {
+        if client.is_none_or(|client| client.revision != op.client_revision) {
             return Decided::ClientChanged;
         }
         let mut decisions = self.decisions.write(seed(op.prompt));
@@ -175,7 +171,7 @@ impl Tables {
         Decided::First
     }
 
-    fn approve(&self, Approval { grant, code, consent, needs_consent }: Approval) -> Result<(), Decided> {
+    fn approve(&self, Approval { grant, code, consent, needs_consent, .. }: Approval) -> Result<(), Decided> {
         let key = (consent.subject.clone(), consent.client.clone());
         // Held until the grant exists, so that a withdrawal comes before all of this or after it.
         let mut consents = self.consents.write(self.hasher.hash_one(&key));
@@ -334,7 +330,7 @@ impl Tables {
         }
     }
 
-    fn cell(&self, grant: OrderedId) -> Option<Arc<GrantCell>> {
+    pub(super) fn cell(&self, grant: OrderedId) -> Option<Arc<GrantCell>> {
         self.grants.read(grant.to_bits()).get(grant).map(|row| Arc::clone(&row.cell))
     }
 
@@ -357,6 +353,22 @@ impl Tables {
     }
 }
 
+/// Taken back as a whole.
+impl Tables {
+    /// The grants of a user, of which `hash` is the hash.
+    pub(super) fn grants_of(&self, subject: &Subject, hash: u64) -> Vec<Arc<GrantCell>> {
+        let index = self.subjects.read(hash);
+        let all = index.range((hash, OrderedId::first_at(Timestamp::from_millis(0)))..=(hash, HIGHEST));
+        all.map(|(_, cell)| cell).filter(|cell| cell.grant.holder.subject() == Some(subject)).cloned().collect()
+    }
+
+    pub(super) fn forget_consents(&self, is_over: impl Fn(&Subject, &ClientId) -> bool) {
+        for part in self.consents.parts() {
+            part().retain(|(subject, client), _| !is_over(subject, client));
+        }
+    }
+}
+
 /// Clean-up.
 impl Tables {
     pub(super) fn purge(&self, now: Timestamp, limit: u32) -> u32 {
@@ -366,14 +378,16 @@ impl Tables {
         left -= purge_table(&self.codes, now, left, |_| {});
         left -= purge_table(&self.decisions, now, left, |_| {});
         left -= purge_table(&self.grants, now, left, |row| self.forget_subject(row));
+        left -= self.purge_claims(now, left);
+        left -= self.purge_clients(now, left);
         limit - left
     }
 
-    fn sweep_some<R: Row>(&self, table: &Sharded<Rows<R>>, seed: u64, now: Timestamp) {
+    pub(super) fn sweep_some<R: Row>(&self, table: &Sharded<Rows<R>>, seed: u64, now: Timestamp) {
         table.write(seed).sweep_some(before(now), |_| {});
     }
 
-    fn sweep_some_grants(&self, id: OrderedId, now: Timestamp) {
+    pub(super) fn sweep_some_grants(&self, id: OrderedId, now: Timestamp) {
         self.grants.write(id.to_bits()).sweep_some(before(now), |row| self.forget_subject(row));
     }
 

@@ -32,7 +32,7 @@ pub(super) fn decide(connection: &Connection, op: &Decide) -> Result<Decided, Fa
 
 /// Adds what an approval adds, or says why nothing was added.
 fn approve(connection: &Connection, approval: &Approval) -> Result<Option<Decided>, Failure> {
-    let Approval { grant, code, consent, needs_consent } = approval;
+    let Approval { grant, code, consent, needs_consent, .. } = approval;
     let key = sql::consent_key(consent);
     let given = one(connection, "SELECT scopes FROM consent WHERE key = ?1", [&key], |row| row.scopes())?;
     if *needs_consent && !given.as_ref().is_some_and(|given| given.contains_all(&consent.scopes)) {

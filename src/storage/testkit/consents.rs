@@ -254,7 +254,7 @@ pub async fn attack_22_a_silent_approval_beside_a_revocation_needs_its_consent<S
 pub async fn pages_show_every_client_once<S: Storage>(store: S) {
     let ids = ["Z", "a", "a b", "aa", "b", "client", "client 2", "https://client.example/?x='%", "~"];
     for id in [4, 0, 8, 2, 6, 1, 3, 5, 7].map(|at: usize| ids[at]) {
-        let inserted = store.insert_client(Arc::new(records::client(id))).await.expect("insert_client answers");
+        let inserted = store.insert_client(records::insert(records::client(id))).await.expect("insert_client answers");
         assert_eq!(inserted, Inserted::New, "the id of a new client was free");
     }
     let page = async |after: Option<&str>, limit| {

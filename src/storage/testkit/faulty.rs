@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
 use crate::protocol::interaction::Consent;
+use crate::protocol::scope_records::ScopeRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
-    Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
-    Revoked, RotateRefresh, Rotated, Scanned, Sharing, Storage, StorageError, StorageErrorKind, StoredAccess,
-    StoredCode, StoredGrant, StoredRefresh, Table, Updated,
+    ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
+    RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
+    Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError, StorageErrorKind,
+    StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 
 /// A method of [`Storage`].
@@ -49,6 +51,20 @@ pub enum Call {
     RevokeAccess,
     /// [`Storage::revoke_grant`]
     RevokeGrant,
+    /// [`Storage::scopes`]
+    Scopes,
+    /// [`Storage::remove_client`]
+    RemoveClient,
+    /// [`Storage::renew_client`]
+    RenewClient,
+    /// [`Storage::grant_client`]
+    GrantClient,
+    /// [`Storage::save_scopes`]
+    SaveScopes,
+    /// [`Storage::claim_once`]
+    ClaimOnce,
+    /// [`Storage::revoke_grants`]
+    RevokeGrants,
     /// [`Storage::purge`]
     Purge,
 }
@@ -175,11 +191,29 @@ impl<S: Storage> Storage for Faulty<S> {
     async fn consents(&self, subject: &Subject, client: &ClientId) -> Result<Vec<Consent>, StorageError> {
         self.through(Call::Consents, self.inner.consents(subject, client)).await
     }
-    async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
-        self.through(Call::InsertClient, self.inner.insert_client(client)).await
+    async fn insert_client(&self, op: InsertClient) -> Result<Inserted, StorageError> {
+        self.through(Call::InsertClient, self.inner.insert_client(op)).await
     }
-    async fn update_client(&self, client: Arc<Client>) -> Result<Updated, StorageError> {
-        self.through(Call::UpdateClient, self.inner.update_client(client)).await
+    async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
+        self.through(Call::UpdateClient, self.inner.update_client(op)).await
+    }
+    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
+        self.through(Call::Scopes, self.inner.scopes()).await
+    }
+    async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
+        self.through(Call::RemoveClient, self.inner.remove_client(op)).await
+    }
+    async fn renew_client(&self, op: RenewClient) -> Result<Renewed, StorageError> {
+        self.through(Call::RenewClient, self.inner.renew_client(op)).await
+    }
+    async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
+        self.through(Call::GrantClient, self.inner.grant_client(op)).await
+    }
+    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
+        self.through(Call::SaveScopes, self.inner.save_scopes(op)).await
+    }
+    async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
+        self.through(Call::ClaimOnce, self.inner.claim_once(op)).await
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
         self.through(Call::Decide, self.inner.decide(op)).await
@@ -198,6 +232,9 @@ impl<S: Storage> Storage for Faulty<S> {
     }
     async fn revoke_grant(&self, op: RevokeGrant) -> Result<Revoked, StorageError> {
         self.through(Call::RevokeGrant, self.inner.revoke_grant(op)).await
+    }
+    async fn revoke_grants(&self, op: RevokeGrants) -> Result<u32, StorageError> {
+        self.through(Call::RevokeGrants, self.inner.revoke_grants(op)).await
     }
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
         self.through(Call::Purge, self.inner.purge(now, limit)).await

@@ -95,7 +95,8 @@ pub async fn pages_show_each_of_many_clients_once<S: Storage>(store: S, rows: u3
         let id = ClientId::parse(&name(number)).expect("a client id");
         let (store, client) = (Arc::clone(&inserting), Arc::new(Client { id, ..first.clone() }));
         async move {
-            let inserted = store.insert_client(client).await.expect("insert_client answers");
+            let inserted =
+                store.insert_client(records::insert(Arc::clone(&client))).await.expect("insert_client answers");
             assert_eq!(inserted, Inserted::New, "the id of a new client was free");
         }
     })

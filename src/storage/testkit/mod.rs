@@ -51,7 +51,7 @@ mod yielding;
 pub use clients::{
     a_change_replaces_a_client_and_raises_its_revision, a_client_is_read_back_as_it_was_inserted,
     a_registered_client_id_is_taken, attack_41_a_decision_about_a_client_before_its_change_does_not_count,
-    parallel_changes_of_one_client_each_raise_its_revision, parallel_registrations_of_one_id_add_one_client,
+    of_parallel_changes_of_one_state_one_counts, parallel_registrations_of_one_id_add_one_client,
 };
 pub use clocks::{
     a_clock_that_goes_backwards_loses_nothing, attack_12_parallel_uses_by_two_clocks_give_one_token,
@@ -227,7 +227,7 @@ each_on_a_fresh_store! {
     parallel_registrations_of_one_id_add_one_client,
     a_change_replaces_a_client_and_raises_its_revision,
     attack_41_a_decision_about_a_client_before_its_change_does_not_count,
-    parallel_changes_of_one_client_each_raise_its_revision,
+    of_parallel_changes_of_one_state_one_counts,
     an_approval_adds_its_grant_and_code,
     a_denial_is_remembered_and_adds_nothing,
     attack_41_a_prompt_is_decided_once,

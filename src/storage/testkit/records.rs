@@ -16,7 +16,10 @@ use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::{OrderedId, SecretHash};
 use crate::protocol::time::Timestamp;
-use crate::storage::{Approval, Decide, IssueAccess, Owner, RedeemCode, RevokeAccess, RevokeGrant, RotateRefresh};
+use crate::storage::{
+    Approval, Decide, InsertClient, IssueAccess, Owner, RedeemCode, RevokeAccess, RevokeGrant, RotateRefresh,
+    UpdateClient,
+};
 
 /// A present for tests.
 pub const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -84,9 +87,26 @@ pub fn client(id: &str) -> Client {
         },
         scope_ceiling: None,
         consent_policy: ConsentPolicy::Ask,
+        blocked: false,
+        lifetimes: Default::default(),
+        introspects: None,
+        registration: None,
+        tenure: None,
         created_at: NOW,
         revision: 3,
     }
+}
+
+/// An administrator's addition of a client.
+#[must_use]
+pub fn insert(client: impl Into<Arc<Client>>) -> InsertClient {
+    InsertClient { client: client.into(), budget: None, now: NOW }
+}
+
+/// A change to another state of a client, which has the revision of the state that it was made from.
+#[must_use]
+pub fn update(client: Client) -> UpdateClient {
+    UpdateClient { client: Arc::new(client), ends_access: false, now: NOW }
 }
 
 /// A new grant with its code.
@@ -118,7 +138,7 @@ pub fn approval(subject: &Subject, client: &ClientId, now: Timestamp) -> Approva
         resources: grant.resources.clone(),
         scopes: grant.scopes.clone(),
     };
-    Approval { grant: Arc::new(grant), code, consent, needs_consent: false }
+    Approval { grant: Arc::new(grant), code, consent, needs_consent: false, client_until: now.after(REFRESH_LIFETIME) }
 }
 
 /// The approval of a prompt.

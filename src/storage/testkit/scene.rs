@@ -33,7 +33,8 @@ impl<S: Storage> Scene<S> {
     }
 
     pub(super) async fn insert(&self, client: &Arc<Client>) {
-        let inserted = self.store.insert_client(Arc::clone(client)).await.expect("insert_client answers");
+        let inserted =
+            self.store.insert_client(records::insert(Arc::clone(client))).await.expect("insert_client answers");
         assert_eq!(inserted, Inserted::New, "the id of a new client was free");
     }
 
@@ -71,7 +72,7 @@ impl<S: Storage> Scene<S> {
     }
 
     pub(super) async fn update(&self, client: Client) -> Updated {
-        self.store.update_client(Arc::new(client)).await.expect("update_client answers")
+        self.store.update_client(records::update(client)).await.expect("update_client answers")
     }
 
     pub(super) async fn code(&self, id: OrderedId) -> Option<StoredCode> {

@@ -94,7 +94,8 @@ async fn changed_clients(two: &Two) {
             let stored = scene.store.client(&client.id).await.expect("client answers").expect("the client is found");
             assert_eq!(stored.revision, client.revision, "a client of the other handle");
         }
-        let taken = there.store.insert_client(Arc::clone(&client)).await.expect("insert_client answers");
+        let taken =
+            there.store.insert_client(records::insert(Arc::clone(&client))).await.expect("insert_client answers");
         assert_eq!(taken, Inserted::Taken, "a client of the other handle");
         assert_eq!(there.update((*client).clone()).await, Updated::Now, "a client of the other handle");
         let stored = here.store.client(&client.id).await.expect("client answers").expect("the client is found");
@@ -197,7 +198,7 @@ pub async fn attack_41_decisions_over_two_handles_count_once<A: Storage, B: Stor
         let outcomes = two
             .race(|_, store| {
                 let client = Arc::new(records::client(&id));
-                async move { store.insert_client(client).await }
+                async move { store.insert_client(records::insert(Arc::clone(&client))).await }
             })
             .await;
         assert_eq!(count(&outcomes, &Inserted::New), 1, "exactly one registration of an id succeeds: {outcomes:?}");

@@ -7,12 +7,14 @@ use tokio::task::yield_now;
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
 use crate::protocol::interaction::Consent;
+use crate::protocol::scope_records::ScopeRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
-    Decide, Decided, Durability, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
-    Revoked, RotateRefresh, Rotated, Scanned, Sharing, Storage, StorageError, StoredAccess, StoredCode, StoredGrant,
-    StoredRefresh, Table, Updated,
+    ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
+    RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
+    Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError, StoredAccess,
+    StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 
 /// A store that gives way to other tasks before and after each call, as one behind a network does,
@@ -79,11 +81,29 @@ impl<S: Storage> Storage for Yielding<S> {
     async fn consents(&self, subject: &Subject, client: &ClientId) -> Result<Vec<Consent>, StorageError> {
         among_others(self.0.consents(subject, client)).await
     }
-    async fn insert_client(&self, client: Arc<Client>) -> Result<Inserted, StorageError> {
-        among_others(self.0.insert_client(client)).await
+    async fn insert_client(&self, op: InsertClient) -> Result<Inserted, StorageError> {
+        among_others(self.0.insert_client(op)).await
     }
-    async fn update_client(&self, client: Arc<Client>) -> Result<Updated, StorageError> {
-        among_others(self.0.update_client(client)).await
+    async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
+        among_others(self.0.update_client(op)).await
+    }
+    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
+        among_others(self.0.scopes()).await
+    }
+    async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
+        among_others(self.0.remove_client(op)).await
+    }
+    async fn renew_client(&self, op: RenewClient) -> Result<Renewed, StorageError> {
+        among_others(self.0.renew_client(op)).await
+    }
+    async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
+        among_others(self.0.grant_client(op)).await
+    }
+    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
+        among_others(self.0.save_scopes(op)).await
+    }
+    async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
+        among_others(self.0.claim_once(op)).await
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
         among_others(self.0.decide(op)).await
@@ -102,6 +122,9 @@ impl<S: Storage> Storage for Yielding<S> {
     }
     async fn revoke_grant(&self, op: RevokeGrant) -> Result<Revoked, StorageError> {
         among_others(self.0.revoke_grant(op)).await
+    }
+    async fn revoke_grants(&self, op: RevokeGrants) -> Result<u32, StorageError> {
+        among_others(self.0.revoke_grants(op)).await
     }
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
         among_others(self.0.purge(now, limit)).await
