@@ -10,7 +10,7 @@ use super::commit::{IssueAccess, Issued, RotateRefresh, Rotated, StoredRefresh};
 use super::error::TokenReason;
 use super::grant::{AccessRecord, Grant, Rotation};
 use super::params::Parameters;
-use super::policy::Policy;
+use super::policy::{Lifetimes, Policy};
 use super::resource::ResourceUri;
 use super::scope::ScopeSet;
 use super::seal::{Purpose, SealSalt, open_under, seal_under};
@@ -75,7 +75,7 @@ impl<'a> RefreshRequest<'a> {
         if now >= stored.token.expires_at {
             return Err(TokenReason::RefreshExpired);
         }
-        let (resource, granted) = audience(&stored.grant, self.resource, policy)?;
+        let (resource, granted) = audience(&stored.grant, self.resource, self.client, policy)?;
         // RFC 6749 §6: "MUST NOT include any scope not originally granted". What was not is dropped:
         // clients add `offline_access` and whatever the metadata names.
         // `offline_access` alone says for how long, but not for what.
@@ -84,7 +84,7 @@ impl<'a> RefreshRequest<'a> {
         if scopes.is_empty() {
             return Err(TokenReason::ScopeEmpty);
         }
-        let Self { presented, secret, .. } = self;
+        let Self { presented, secret, client, .. } = self;
         Ok(CheckedRefresh {
             presented: presented.id,
             secret,
@@ -92,6 +92,7 @@ impl<'a> RefreshRequest<'a> {
             resource,
             scopes,
             rotation: stored.rotation,
+            lifetimes: policy.lifetimes.of(client),
         })
     }
 }
@@ -105,6 +106,7 @@ pub struct CheckedRefresh {
     resource: ResourceUri,
     scopes: ScopeSet,
     rotation: Option<Rotation>,
+    lifetimes: Lifetimes,
 }
 
 /// The answer of a first use, as it is sealed.
@@ -155,9 +157,10 @@ impl CheckedRefresh {
 
     /// Makes the tokens; `None` if the answer cannot be sealed.
     #[must_use]
-    pub fn mint(self, seed: &RefreshSeed, now: Timestamp, policy: &Policy) -> Option<UncommittedRefresh> {
-        let (access_text, access) = mint_access(&self.grant, &self.resource, &self.scopes, &seed.access, now, policy);
-        let (refresh_text, successor) = mint_refresh(&self.grant, &seed.refresh, now, policy);
+    pub fn mint(self, seed: &RefreshSeed, now: Timestamp) -> Option<UncommittedRefresh> {
+        let lives = &self.lifetimes;
+        let (access_text, access) = mint_access(&self.grant, &self.resource, &self.scopes, &seed.access, now, lives);
+        let (refresh_text, successor) = mint_refresh(&self.grant, &seed.refresh, now, lives);
         let answer = serde_json::to_vec(&Answer {
             access_token: access_text.expose().to_owned(),
             refresh_token: refresh_text.expose().to_owned(),
@@ -173,7 +176,7 @@ impl CheckedRefresh {
             successor,
             access,
             answer: sealed.into(),
-            grace_until: now.after(policy.lifetimes.refresh_grace),
+            grace_until: now.after(lives.refresh_grace),
             now,
         };
         Some(UncommittedRefresh { refresh: self, op, access_text, refresh_text })
@@ -263,8 +266,8 @@ impl Repeated {
             let access_token = BearerText::from_sealed(access_token);
             return Ok(TokenResponse::repeated(access_token, expires_at.since(now), scopes, refresh_token));
         }
-        let CheckedRefresh { grant, resource, scopes, .. } = asked;
-        Err(Box::new(CheckedAccess { grant, resource, scopes, refresh_token }))
+        let CheckedRefresh { grant, resource, scopes, lifetimes, .. } = asked;
+        Err(Box::new(CheckedAccess { grant, resource, scopes, refresh_token, lifetimes }))
     }
 }
 
@@ -275,13 +278,14 @@ pub struct CheckedAccess {
     resource: ResourceUri,
     scopes: ScopeSet,
     refresh_token: BearerText,
+    lifetimes: Lifetimes,
 }
 
 impl CheckedAccess {
     /// Makes the token.
     #[must_use]
-    pub fn mint(self, seed: &BearerSeed, now: Timestamp, policy: &Policy) -> UncommittedAccess {
-        let (text, access) = mint_access(&self.grant, &self.resource, &self.scopes, seed, now, policy);
+    pub fn mint(self, seed: &BearerSeed, now: Timestamp) -> UncommittedAccess {
+        let (text, access) = mint_access(&self.grant, &self.resource, &self.scopes, seed, now, &self.lifetimes);
         UncommittedAccess { checked: self, access, text, now }
     }
 }

@@ -58,12 +58,12 @@ impl Server {
         let mut checked: CheckedExchange = exchange.check(stored, &self.0.policy, self.now())?;
         for _ in 0..MINT_TRIES {
             let seed = ExchangeSeed::from_random(&self.random()?);
-            let minted = checked.mint(&seed, self.now(), &self.0.policy);
+            let minted = checked.mint(&seed, self.now());
             let outcome = self.0.storage.redeem_code(minted.op()).await?;
             checked = match minted.committed(outcome) {
                 Ok(response) => return Ok(response),
                 Err(NotRedeemed::Refused(reason)) => return Err(reason),
-                Err(NotRedeemed::Collision(checked)) => checked,
+                Err(NotRedeemed::Collision(checked)) => *checked,
             };
         }
         Err(no_free_id())
@@ -83,7 +83,7 @@ impl Server {
     async fn rotate(&self, mut checked: CheckedRefresh) -> Result<TokenResponse, TokenReason> {
         for _ in 0..MINT_TRIES {
             let seed = RefreshSeed::from_random(&self.random()?);
-            let minted = checked.mint(&seed, self.now(), &self.0.policy).ok_or(TokenReason::ServerError)?;
+            let minted = checked.mint(&seed, self.now()).ok_or(TokenReason::ServerError)?;
             let outcome = self.0.storage.rotate_refresh(minted.op()).await?;
             checked = match minted.committed(outcome) {
                 Ok(response) => return Ok(response),
@@ -103,7 +103,7 @@ impl Server {
         };
         for _ in 0..MINT_TRIES {
             let seed = BearerSeed::from_random(&self.random()?);
-            let minted = checked.mint(&seed, self.now(), &self.0.policy);
+            let minted = checked.mint(&seed, self.now());
             let outcome = self.0.storage.issue_access(minted.op()).await?;
             checked = match minted.committed(outcome) {
                 Ok(response) => return Ok(response),
