@@ -119,6 +119,9 @@ impl ValidRequest {
         policy: &Policy,
     ) -> Result<Self, AuthorizeError> {
         let client = client.ok_or(PageReason::ClientUnknown)?;
+        if client.blocked {
+            return Err(PageReason::ClientBlocked.into());
+        }
         let redirect_uri = redirect_uri(parameters, &client)?;
         let state = parameters.one("state").ok().flatten().map(str::to_owned);
         let mode = response_mode(parameters);

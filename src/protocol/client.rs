@@ -228,6 +228,20 @@ impl Client {
         if self.may_use(GrantType::RefreshToken) { ceiling } else { ceiling.without(OFFLINE_ACCESS) }
     }
 
+    /// A digest of what people see of the client and decide about. A new secret or other lifetimes do not change
+    /// it, so that nobody's consent page is spoiled by them. `None` if there is none, and then nothing can be
+    /// decided.
+    #[must_use]
+    pub fn as_shown(&self) -> Option<[u8; 32]> {
+        let Self { id, origin, metadata, scope_ceiling, consent_policy, blocked, .. } = self;
+        let shown = (id, origin, metadata, scope_ceiling, consent_policy, blocked);
+        // What cannot be written down equals nothing that was sealed: its length is no digest's.
+        let text = serde_json::to_vec(&shown).ok()?;
+        let mut digest = [0; 32];
+        digest.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, &text).as_ref());
+        Some(digest)
+    }
+
     /// What to call the client where a name is wanted: its name, or else its id.
     #[must_use]
     pub fn display_name(&self) -> &str {

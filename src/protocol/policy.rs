@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::client::Client;
 use super::issuer::Issuer;
 use super::resource::{ResourceRegistry, ResourceUri};
 use super::scope::{ScopeCatalogue, ScopeSet};
@@ -28,6 +29,16 @@ pub struct Lifetimes {
 }
 
 impl Lifetimes {
+    /// The same for what a client gets, which may have lifetimes of its own.
+    #[must_use]
+    pub fn of(&self, client: &Client) -> Self {
+        Self {
+            access_token: client.lifetimes.access_token.unwrap_or(self.access_token),
+            refresh_token: client.lifetimes.refresh_token.unwrap_or(self.refresh_token),
+            ..*self
+        }
+    }
+
     /// Of a client that registered itself, got a grant and is not used since: no token of it is left by then.
     #[must_use]
     pub fn registration_with_grant(&self) -> Duration {

@@ -98,7 +98,8 @@ struct Sealed<'a> {
     session: SecretHash,
     browser: SecretHash,
     client: ClientId,
-    client_revision: u32,
+    /// What of the client the person saw and decided about.
+    shown: [u8; 32],
     redirect_uri: Cow<'a, str>,
     state: Option<Cow<'a, str>>,
     mode: ResponseMode,
@@ -171,7 +172,7 @@ impl ReturnedPrompt {
         if now >= sealed.expires_at {
             return Err(PageReason::PromptExpired);
         }
-        let client = client.filter(|client| client.revision == sealed.client_revision);
+        let client = client.filter(|client| client.as_shown() == Some(sealed.shown));
         let request = client.and_then(|client| self.request(client)).ok_or(PageReason::ClientChanged)?;
         let Sealed { id, expires_at, subject, session, browser, .. } = self.0;
         Ok(ConsentPrompt { id, expires_at, subject, session, browser, request, remembered: false })
@@ -206,6 +207,14 @@ impl ConsentPrompt {
         self
     }
 
+    /// The same about the client as it is by now; `None` if that is not the one that was shown.
+    #[must_use]
+    pub fn about(mut self, client: Option<Arc<Client>>) -> Option<Self> {
+        let shown = self.request.client.as_shown()?;
+        self.request.client = client.filter(|client| client.as_shown() == Some(shown))?;
+        Some(self)
+    }
+
     /// What is asked.
     #[must_use]
     pub const fn request(&self) -> &ValidRequest {
@@ -222,7 +231,7 @@ impl ConsentPrompt {
             session: self.session,
             browser: self.browser,
             client: self.request.client.id.clone(),
-            client_revision: self.request.client.revision,
+            shown: self.request.client.as_shown()?,
             redirect_uri: self.request.target.redirect_uri.as_str().into(),
             state: self.request.target.state.as_deref().map(Cow::Borrowed),
             mode: self.request.target.mode,
@@ -255,7 +264,7 @@ impl ConsentPrompt {
             expires_at: now.after(policy.lifetimes.code),
         };
         let consent = self.request.consent_of(&self.subject);
-        let client_until = now.after(policy.lifetimes.registration_with_grant());
+        let client_until = now.after(policy.lifetimes.of(&self.request.client).registration_with_grant());
         let approval = Approval { grant, code, consent, needs_consent: self.remembered, client_until };
         Uncommitted { prompt: self, approval: Some((approval, text)), now }
     }
@@ -308,8 +317,8 @@ pub enum NotDecided {
         /// The request that it was about.
         request: Box<ValidRequest>,
     },
-    /// The client was changed or removed meanwhile.
-    ClientChanged,
+    /// The client was changed or removed meanwhile: decide again if it still is what was shown.
+    ClientChanged(Box<ConsentPrompt>),
     /// What was remembered was taken back meanwhile: the user has to be asked.
     ConsentGone(Box<ValidRequest>),
 }
@@ -347,7 +356,7 @@ impl Uncommitted {
             Decided::AlreadyDecided { approved } => {
                 Err(NotDecided::AlreadyDecided { approved, request: Box::new(self.prompt.request) })
             }
-            Decided::ClientChanged => Err(NotDecided::ClientChanged),
+            Decided::ClientChanged => Err(NotDecided::ClientChanged(Box::new(self.prompt))),
             Decided::ConsentGone => Err(NotDecided::ConsentGone(Box::new(self.prompt.request))),
             Decided::Collision => Err(NotDecided::Collision(Box::new(self.prompt))),
         }

@@ -10,13 +10,13 @@ use super::commit::{IssueAccess, Issued, RotateRefresh, Rotated, StoredRefresh};
 use super::error::TokenReason;
 use super::grant::{AccessRecord, Grant, Rotation};
 use super::params::Parameters;
-use super::policy::Policy;
+use super::policy::{Lifetimes, Policy};
 use super::resource::ResourceUri;
 use super::scope::ScopeSet;
 use super::seal::{Purpose, SealSalt, open_under, seal_under};
 use super::secret::{Bearer, BearerKind, BearerSeed, BearerText, OrderedId, Secret};
 use super::time::Timestamp;
-use super::token::{TokenResponse, audience, mint_access, mint_refresh, resource};
+use super::token::{TokenResponse, audience, mint_access, mint_refresh, resource, whatever};
 
 /// A refresh request by a client that was authenticated.
 #[derive(Debug)]
@@ -75,16 +75,18 @@ impl<'a> RefreshRequest<'a> {
         if now >= stored.token.expires_at {
             return Err(TokenReason::RefreshExpired);
         }
-        let (resource, granted) = audience(&stored.grant, self.resource, policy)?;
+        let is_reuse = stored.rotation.as_ref().is_some_and(|rotation| rotation.is_over(now));
+        let asked = audience(&stored.grant, self.resource, self.client, policy);
+        let (resource, granted) = asked.or_else(|reason| whatever(&stored.grant, is_reuse, reason))?;
         // RFC 6749 §6: "MUST NOT include any scope not originally granted". What was not is dropped:
         // clients add `offline_access` and whatever the metadata names.
         // `offline_access` alone says for how long, but not for what.
         let requested = self.scopes.filter(|requested| !ScopeSet::offline_access().contains_all(requested));
         let scopes = requested.map_or_else(|| granted.clone(), |requested| requested.intersection(&granted));
-        if scopes.is_empty() {
+        if scopes.is_empty() && !is_reuse {
             return Err(TokenReason::ScopeEmpty);
         }
-        let Self { presented, secret, .. } = self;
+        let Self { presented, secret, client, .. } = self;
         Ok(CheckedRefresh {
             presented: presented.id,
             secret,
@@ -92,6 +94,8 @@ impl<'a> RefreshRequest<'a> {
             resource,
             scopes,
             rotation: stored.rotation,
+            lifetimes: policy.lifetimes.of(client),
+            is_reuse,
         })
     }
 }
@@ -105,6 +109,8 @@ pub struct CheckedRefresh {
     resource: ResourceUri,
     scopes: ScopeSet,
     rotation: Option<Rotation>,
+    lifetimes: Lifetimes,
+    is_reuse: bool,
 }
 
 /// The answer of a first use, as it is sealed.
@@ -147,6 +153,13 @@ impl CheckedRefresh {
         &self.grant
     }
 
+    /// Whether the token was used before and its answer is over: a theft, of which the store is to know
+    /// before anybody is asked anything.
+    #[must_use]
+    pub const fn is_reuse(&self) -> bool {
+        self.is_reuse
+    }
+
     /// The answer that was given before, if this is a repetition within its window.
     #[must_use]
     pub fn repeated(&self, now: Timestamp) -> Option<Repeated> {
@@ -155,9 +168,10 @@ impl CheckedRefresh {
 
     /// Makes the tokens; `None` if the answer cannot be sealed.
     #[must_use]
-    pub fn mint(self, seed: &RefreshSeed, now: Timestamp, policy: &Policy) -> Option<UncommittedRefresh> {
-        let (access_text, access) = mint_access(&self.grant, &self.resource, &self.scopes, &seed.access, now, policy);
-        let (refresh_text, successor) = mint_refresh(&self.grant, &seed.refresh, now, policy);
+    pub fn mint(self, seed: &RefreshSeed, now: Timestamp) -> Option<UncommittedRefresh> {
+        let lives = &self.lifetimes;
+        let (access_text, access) = mint_access(&self.grant, &self.resource, &self.scopes, &seed.access, now, lives);
+        let (refresh_text, successor) = mint_refresh(&self.grant, &seed.refresh, now, lives);
         let answer = serde_json::to_vec(&Answer {
             access_token: access_text.expose().to_owned(),
             refresh_token: refresh_text.expose().to_owned(),
@@ -173,7 +187,7 @@ impl CheckedRefresh {
             successor,
             access,
             answer: sealed.into(),
-            grace_until: now.after(policy.lifetimes.refresh_grace),
+            grace_until: now.after(lives.refresh_grace),
             now,
         };
         Some(UncommittedRefresh { refresh: self, op, access_text, refresh_text })
@@ -263,8 +277,8 @@ impl Repeated {
             let access_token = BearerText::from_sealed(access_token);
             return Ok(TokenResponse::repeated(access_token, expires_at.since(now), scopes, refresh_token));
         }
-        let CheckedRefresh { grant, resource, scopes, .. } = asked;
-        Err(Box::new(CheckedAccess { grant, resource, scopes, refresh_token }))
+        let CheckedRefresh { grant, resource, scopes, lifetimes, .. } = asked;
+        Err(Box::new(CheckedAccess { grant, resource, scopes, refresh_token, lifetimes }))
     }
 }
 
@@ -275,13 +289,14 @@ pub struct CheckedAccess {
     resource: ResourceUri,
     scopes: ScopeSet,
     refresh_token: BearerText,
+    lifetimes: Lifetimes,
 }
 
 impl CheckedAccess {
     /// Makes the token.
     #[must_use]
-    pub fn mint(self, seed: &BearerSeed, now: Timestamp, policy: &Policy) -> UncommittedAccess {
-        let (text, access) = mint_access(&self.grant, &self.resource, &self.scopes, seed, now, policy);
+    pub fn mint(self, seed: &BearerSeed, now: Timestamp) -> UncommittedAccess {
+        let (text, access) = mint_access(&self.grant, &self.resource, &self.scopes, seed, now, &self.lifetimes);
         UncommittedAccess { checked: self, access, text, now }
     }
 }

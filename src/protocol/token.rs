@@ -9,7 +9,7 @@ use super::commit::{RedeemCode, Redeemed, StoredCode};
 use super::error::TokenReason;
 use super::grant::{AccessRecord, Grant, RefreshRecord};
 use super::params::Parameters;
-use super::policy::Policy;
+use super::policy::{Lifetimes, Policy};
 use super::resource::ResourceUri;
 use super::scope::{OFFLINE_ACCESS, ScopeSet};
 use super::secret::{Bearer, BearerKind, BearerSeed, BearerText, OrderedId};
@@ -119,9 +119,16 @@ impl<'a> CodeExchange<'a> {
         if now >= stored.code.expires_at && !stored.redeemed {
             return Err(TokenReason::CodeExpired);
         }
-        let (resource, scopes) = audience(&stored.grant, self.resource, policy)?;
-        let gets_refresh = self.client.may_use(GrantType::RefreshToken);
-        Ok(CheckedExchange { code: self.code.id, grant: stored.grant, resource, scopes, gets_refresh })
+        let asked = audience(&stored.grant, self.resource, self.client, policy);
+        let (resource, scopes) = asked.or_else(|reason| whatever(&stored.grant, stored.redeemed, reason))?;
+        Ok(CheckedExchange {
+            code: self.code.id,
+            grant: stored.grant,
+            resource,
+            scopes,
+            gets_refresh: self.client.may_use(GrantType::RefreshToken),
+            lifetimes: policy.lifetimes.of(self.client),
+        })
     }
 }
 
@@ -129,6 +136,7 @@ impl<'a> CodeExchange<'a> {
 pub(super) fn audience(
     grant: &Grant,
     requested: Option<ResourceUri>,
+    client: &Client,
     policy: &Policy,
 ) -> Result<(ResourceUri, ScopeSet), TokenReason> {
     let resource = match requested {
@@ -136,13 +144,26 @@ pub(super) fn audience(
         None => grant.resources.first(),
     };
     let resource = resource.ok_or(TokenReason::ResourceNotGranted)?.clone();
-    let scopes = grant.scopes.intersection(&policy.scopes_of(&resource));
+    // What a client may get can have become less since its user agreed.
+    let ceiling = client.ceiling(&policy.scopes);
+    let scopes = grant.scopes.intersection(&policy.scopes_of(&resource)).intersection(&ceiling);
     if scopes.is_empty() {
         return Err(TokenReason::ScopeEmpty);
     }
     // It belongs to no resource, and clients look for it in the answer.
-    let stays = grant.scopes.contains(OFFLINE_ACCESS);
+    let stays = grant.scopes.contains(OFFLINE_ACCESS) && ceiling.contains(OFFLINE_ACCESS);
     Ok((resource, if stays { scopes.union(&ScopeSet::offline_access()) } else { scopes }))
+}
+
+/// Lets a second use go on to the store, which notices it, whatever it asks for: a thief must not choose whether
+/// the theft is noticed. It never gets what it asks for.
+pub(super) fn whatever(
+    grant: &Grant,
+    is_second_use: bool,
+    reason: TokenReason,
+) -> Result<(ResourceUri, ScopeSet), TokenReason> {
+    let resource = grant.resources.first().filter(|_| is_second_use).ok_or(reason)?;
+    Ok((resource.clone(), grant.scopes.clone()))
 }
 
 pub(super) fn resource(parameters: &Parameters<'_>) -> Result<Option<ResourceUri>, TokenReason> {
@@ -163,6 +184,7 @@ pub struct CheckedExchange {
     resource: ResourceUri,
     scopes: ScopeSet,
     gets_refresh: bool,
+    lifetimes: Lifetimes,
 }
 
 /// Fresh randomness for an exchange.
@@ -189,10 +211,11 @@ impl ExchangeSeed {
 impl CheckedExchange {
     /// Makes the tokens.
     #[must_use]
-    pub fn mint(self, seed: &ExchangeSeed, now: Timestamp, policy: &Policy) -> UncommittedTokens {
-        let (access_text, access) = mint_access(&self.grant, &self.resource, &self.scopes, &seed.access, now, policy);
+    pub fn mint(self, seed: &ExchangeSeed, now: Timestamp) -> UncommittedTokens {
+        let lives = &self.lifetimes;
+        let (access_text, access) = mint_access(&self.grant, &self.resource, &self.scopes, &seed.access, now, lives);
         let (refresh_text, refresh) =
-            self.gets_refresh.then(|| mint_refresh(&self.grant, &seed.refresh, now, policy)).unzip();
+            self.gets_refresh.then(|| mint_refresh(&self.grant, &seed.refresh, now, lives)).unzip();
         UncommittedTokens { exchange: self, access, access_text, refresh, refresh_text, now }
     }
 }
@@ -203,10 +226,10 @@ pub(super) fn mint_access(
     scopes: &ScopeSet,
     seed: &BearerSeed,
     now: Timestamp,
-    policy: &Policy,
+    lifetimes: &Lifetimes,
 ) -> (BearerText, AccessRecord) {
     let (text, Bearer { id, hash }) = Bearer::mint(BearerKind::Access, now, seed);
-    let expires_at = now.after(policy.lifetimes.access_token);
+    let expires_at = now.after(lifetimes.access_token);
     let (scopes, resource) = (scopes.clone(), resource.clone());
     (text, AccessRecord { id, hash, grant: grant.id, scopes, resource, issued_at: now, expires_at })
 }
@@ -215,10 +238,10 @@ pub(super) fn mint_refresh(
     grant: &Grant,
     seed: &BearerSeed,
     now: Timestamp,
-    policy: &Policy,
+    lifetimes: &Lifetimes,
 ) -> (BearerText, RefreshRecord) {
     let (text, Bearer { id, hash }) = Bearer::mint(BearerKind::Refresh, now, seed);
-    let expires_at = now.after(policy.lifetimes.refresh_token);
+    let expires_at = now.after(lifetimes.refresh_token);
     (text, RefreshRecord { id, hash, grant: grant.id, expires_at })
 }
 
@@ -237,7 +260,7 @@ pub struct UncommittedTokens {
 #[derive(Debug)]
 pub enum NotRedeemed {
     /// An id is taken: mint again with fresh randomness.
-    Collision(CheckedExchange),
+    Collision(Box<CheckedExchange>),
     /// The code cannot be redeemed.
     Refused(TokenReason),
 }
@@ -267,7 +290,7 @@ impl UncommittedTokens {
             Redeemed::First => Ok(TokenResponse::new(self.access_text, &self.access, self.refresh_text, self.now)),
             Redeemed::Replayed => Err(NotRedeemed::Refused(TokenReason::CodeReplayed)),
             Redeemed::Gone => Err(NotRedeemed::Refused(TokenReason::CodeUnknown)),
-            Redeemed::Collision => Err(NotRedeemed::Collision(self.exchange)),
+            Redeemed::Collision => Err(NotRedeemed::Collision(Box::new(self.exchange))),
         }
     }
 }

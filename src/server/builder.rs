@@ -1,19 +1,15 @@
-//! How a server is put together, and what is refused before it runs.
+//! How a server is put together.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::clients::FixedClient;
-use super::{Documents, Inner, Paths, Server};
+use super::resources::{catalogue, known_scopes, registry};
+use super::{Documents, Inner, InvalidConfiguration, Paths, Resource, Server};
 use crate::host::{AnyConsentUi, AnyHost, AppView, Clock, ConsentUi, Entropy, Host, SystemClock, SystemEntropy};
-use crate::protocol::issuer::{InvalidIssuer, Issuer};
-use crate::protocol::metadata::{self, EndpointUrls};
-use crate::protocol::new_client::{InvalidClient, NewClient};
+use crate::protocol::issuer::Issuer;
+use crate::protocol::new_client::NewClient;
 use crate::protocol::policy::{Lifetimes, Policy};
-use crate::protocol::resource::{InvalidResource, Resource as KnownResource, ResourceRegistry, ResourceUri};
-use crate::protocol::scope::{OFFLINE_ACCESS, ScopeCatalogue, ScopeEntry, ScopeSet};
+use crate::protocol::scope::{ScopeCatalogue, ScopeEntry};
 use crate::protocol::seal::Keys;
 use crate::protocol::time::Timestamp;
 use crate::storage::{AnyStorage, Durability, Storage};
@@ -27,113 +23,6 @@ pub enum Registration {
     Off,
     /// Any client, by itself (RFC 7591). Its users are told that its name is a mere claim.
     Open,
-}
-
-/// A resource: an API or MCP endpoint of the app that tokens are for.
-#[derive(Debug, Clone)]
-pub struct Resource {
-    url: String,
-    name: Option<String>,
-    scopes: Option<String>,
-}
-
-impl Resource {
-    /// The resource at that URL, or at that path on the issuer's origin.
-    #[must_use]
-    pub fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), name: None, scopes: None }
-    }
-
-    /// What the consent page calls it; the app's name otherwise.
-    #[must_use]
-    pub fn name(mut self, name: &str) -> Self {
-        self.name = Some(name.to_owned());
-        self
-    }
-
-    /// The scopes that mean something there, separated by spaces; all of them otherwise.
-    #[must_use]
-    pub fn scopes(mut self, scopes: &str) -> Self {
-        self.scopes = Some(scopes.to_owned());
-        self
-    }
-}
-
-impl From<&str> for Resource {
-    fn from(url: &str) -> Self {
-        Self::new(url)
-    }
-}
-
-impl From<String> for Resource {
-    fn from(url: String) -> Self {
-        Self::new(&url)
-    }
-}
-
-impl From<&String> for Resource {
-    fn from(url: &String) -> Self {
-        Self::new(url)
-    }
-}
-
-/// Why a server cannot be built.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidConfiguration {
-    /// The issuer is unsafe or not one.
-    #[error("issuer {0:?}: {1}")]
-    Issuer(String, #[source] InvalidIssuer),
-    /// A text is not a scope, or not a list of scopes.
-    #[error("{0:?} is not a scope: use printable ASCII without space, quote and backslash")]
-    Scope(String),
-    /// A scope is used that is not in the catalogue.
-    #[error("the scope {0:?} is not in the catalogue: add it with `scope`")]
-    UnknownScope(String),
-    /// There is no scope.
-    #[error("there is no scope: add one with `scope`")]
-    NoScope,
-    /// A resource has a URL that cannot name one.
-    #[error("resource {0:?}: {1}")]
-    Resource(String, #[source] InvalidResource),
-    /// A resource is plain `http` on a host that is not loopback.
-    #[error("resource {0:?} is plain http on a host that is not loopback: use https")]
-    InsecureResource(String),
-    /// One resource was added twice.
-    #[error("resource {0:?} was added twice")]
-    RepeatedResource(String),
-    /// The default resource is not one of the resources.
-    #[error("the default resource {0:?} is not one of the resources")]
-    UnknownResource(String),
-    /// There is no resource.
-    #[error("there is no resource: add the URL of your API with `resource`")]
-    NoResource,
-    /// A client is not one.
-    #[error(transparent)]
-    Client(#[from] InvalidClient),
-    /// There is no store.
-    #[error("there is no store: add one with `storage`")]
-    NoStorage,
-    /// There is no host.
-    #[error("there is no host: add one with `host`")]
-    NoHost,
-    /// There are no pages.
-    #[error("there are no pages: add yours with `consent_ui`, or the feature `pages`")]
-    NoConsentUi,
-    /// The store outlives the process, but the keys would not.
-    #[error("a store that lasts needs keys that last: add them with `keys`")]
-    NoKeys,
-    /// The base path is not an absolute path without a slash at its end.
-    #[error(
-        "the base path {0:?} is not like \"/oauth\": it starts with a slash and has letters, digits, '-', '_', '.', '~'"
-    )]
-    BasePath(String),
-    /// The source of randomness failed.
-    #[error(transparent)]
-    Entropy(#[from] crate::host::EntropyError),
-    /// The metadata cannot be written.
-    #[error("the metadata cannot be written: {0}")]
-    Metadata(#[from] serde_json::Error),
 }
 
 /// Puts a [`Server`] together. Nothing is checked before [`Builder::build`].
@@ -355,118 +244,4 @@ fn fixed(
 ) -> Result<Vec<FixedClient>, InvalidConfiguration> {
     let clients = clients.into_iter().map(|client| client.fixed(catalogue, now).map(FixedClient::new));
     Ok(clients.collect::<Result<_, _>>()?)
-}
-
-fn catalogue(entries: Vec<ScopeEntry>) -> Result<ScopeCatalogue, InvalidConfiguration> {
-    if entries.is_empty() {
-        return Err(InvalidConfiguration::NoScope);
-    }
-    let mut catalogue = ScopeCatalogue::default();
-    for entry in entries {
-        let name = entry.name.clone();
-        catalogue.add(entry).map_err(|_| InvalidConfiguration::Scope(name))?;
-    }
-    if !catalogue.names().contains(OFFLINE_ACCESS) {
-        let description = "Stay connected until you take the access back".to_owned();
-        let entry = ScopeEntry { name: OFFLINE_ACCESS.to_owned(), description, reserved: false };
-        catalogue.add(entry).map_err(|_| InvalidConfiguration::Scope(OFFLINE_ACCESS.to_owned()))?;
-    }
-    Ok(catalogue)
-}
-
-fn known_scopes(text: &str, catalogue: &ScopeCatalogue) -> Result<ScopeSet, InvalidConfiguration> {
-    let scopes = ScopeSet::parse(text).map_err(|_| InvalidConfiguration::Scope(text.to_owned()))?;
-    let all = catalogue.names();
-    let unknown = scopes.iter().find(|scope| !all.contains(scope)).map(str::to_owned);
-    unknown.map_or(Ok(scopes), |scope| Err(InvalidConfiguration::UnknownScope(scope)))
-}
-
-/// A path is meant on the issuer's own origin.
-pub(super) fn at_origin<'a>(issuer: &Issuer, url: &'a str) -> Cow<'a, str> {
-    if url.starts_with('/') { format!("{}{url}", issuer.origin()).into() } else { url.into() }
-}
-
-fn registry(
-    resources: Vec<Resource>,
-    default: Option<&str>,
-    catalogue: &ScopeCatalogue,
-    issuer: &Issuer,
-) -> Result<ResourceRegistry, InvalidConfiguration> {
-    let parse = |url: &str| {
-        ResourceUri::parse(&at_origin(issuer, url))
-            .map_err(|error| InvalidConfiguration::Resource(url.to_owned(), error))
-    };
-    let mut registry = ResourceRegistry::default();
-    for Resource { url, name, scopes } in resources {
-        let uri = parse(&url)?;
-        // RFC 6750 §5.3: bearer tokens travel over TLS. A loopback origin is an issuer's as well.
-        if Issuer::parse(uri.origin()).is_err() {
-            return Err(InvalidConfiguration::InsecureResource(url));
-        }
-        let scopes = scopes.map_or_else(|| Ok(catalogue.names()), |text| known_scopes(&text, catalogue))?;
-        let scopes = scopes.without(OFFLINE_ACCESS);
-        if !registry.add(KnownResource { uri, name, scopes }) {
-            return Err(InvalidConfiguration::RepeatedResource(url));
-        }
-    }
-    if registry.default_resource().is_none() {
-        return Err(InvalidConfiguration::NoResource);
-    }
-    if let Some(url) = default
-        && !registry.set_default(&parse(url)?)
-    {
-        return Err(InvalidConfiguration::UnknownResource(url.to_owned()));
-    }
-    Ok(registry)
-}
-
-impl Paths {
-    fn new(issuer: &Issuer, base: Option<String>) -> Result<Self, InvalidConfiguration> {
-        let base = base.unwrap_or_else(|| format!("{}/oauth", issuer.path()));
-        let is_path = |path: &str| {
-            path.split('/').skip(1).all(|segment| {
-                !matches!(segment, "" | "." | "..")
-                    && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
-            })
-        };
-        let base = match base.as_str() {
-            "/" => "",
-            path if path.starts_with('/') && is_path(path) => path,
-            _ => return Err(InvalidConfiguration::BasePath(base)),
-        };
-        Ok(Self {
-            authorize: format!("{base}/authorize"),
-            consent: format!("{base}/consent"),
-            token: format!("{base}/token"),
-            revoke: format!("{base}/revoke"),
-            register: format!("{base}/register"),
-            // RFC 8414 §3: the well-known string goes between the host and the issuer's path
-            server_metadata: format!("/.well-known/oauth-authorization-server{}", issuer.path()),
-        })
-    }
-}
-
-impl Documents {
-    fn new(policy: &Policy, paths: &Paths, registration: Registration) -> Result<Self, InvalidConfiguration> {
-        let url = |path: &str| format!("{}{path}", policy.issuer.origin());
-        let endpoints = EndpointUrls {
-            authorization: url(&paths.authorize),
-            token: url(&paths.token),
-            revocation: url(&paths.revoke),
-            registration: (registration != Registration::Off).then(|| url(&paths.register)),
-        };
-        // Resources of other origins publish their own documents.
-        let is_here = |resource: &&KnownResource| resource.uri.origin() == policy.issuer.origin();
-        let document = |resource: &KnownResource| metadata::resource_metadata(policy, resource).map(Bytes::from);
-        let mut resources = Vec::new();
-        for resource in policy.resources.iter().filter(is_here) {
-            resources.push((resource.uri.path().to_owned(), document(resource)?));
-        }
-        // Many clients look at the root whatever the path: without a resource there, it is the default one.
-        let has_root = resources.iter().any(|(path, _)| path.is_empty());
-        if let Some(default) = policy.resources.default_resource().filter(is_here).filter(|_| !has_root) {
-            resources.push((String::new(), document(default)?));
-        }
-        Ok(Self { server: Bytes::from(metadata::server_metadata(policy, &endpoints)?), resources })
-    }
 }

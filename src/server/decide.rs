@@ -98,7 +98,10 @@ impl Server {
                     return Ok(Committed::AlreadyDecided { approved, request });
                 }
                 Err(NotDecided::ConsentGone(request)) => return Ok(Committed::ConsentGone(request)),
-                Err(NotDecided::ClientChanged) => return Err(PageReason::ClientChanged.into()),
+                Err(NotDecided::ClientChanged(prompt)) => {
+                    let client = self.client_by_id(&prompt.request().client().id).await?;
+                    prompt.about(client).ok_or(PageReason::ClientChanged)?
+                }
             };
         }
         log_no_free_id();

@@ -1,12 +1,16 @@
 //! Orchestration: each endpoint loads, lets the protocol decide, commits in one atomic operation, and
 //! only then answers.
 
+mod administration;
 mod authorize;
 mod builder;
 mod clients;
+mod configuration;
 mod decide;
+mod documents;
 mod grants;
 mod register;
+mod resources;
 mod revoke;
 mod token;
 mod views;
@@ -14,13 +18,15 @@ mod views;
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
+pub use administration::ChangeClientError;
 pub(crate) use authorize::Authorization;
-pub use builder::{Builder, InvalidConfiguration, Registration, Resource};
+pub use builder::{Builder, Registration};
 pub use clients::{ClientSummary, CreateClientError, CreatedClient};
+pub use configuration::InvalidConfiguration;
 pub(crate) use decide::Decision;
+pub(crate) use documents::{Documents, Paths};
 pub use grants::ConnectedApp;
+pub use resources::Resource;
 
 use crate::guard::ResourceGuard;
 use crate::host::{AnyConsentUi, AnyHost, AppView, Clock, Entropy, EntropyError, HostError, WayBack};
@@ -48,24 +54,6 @@ struct Inner {
     keys: Keys,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-}
-
-/// Where the endpoints are on this origin.
-#[derive(Debug, Clone)]
-pub(crate) struct Paths {
-    pub(crate) authorize: String,
-    pub(crate) consent: String,
-    pub(crate) token: String,
-    pub(crate) revoke: String,
-    pub(crate) register: String,
-    pub(crate) server_metadata: String,
-}
-
-/// The metadata, ready to be sent.
-pub(crate) struct Documents {
-    pub(crate) server: Bytes,
-    /// By path of the well-known URL; the first is that of the root.
-    pub(crate) resources: Vec<(String, Bytes)>,
 }
 
 /// A person sees a page: why, and the way on if there is one.
@@ -103,7 +91,7 @@ impl Server {
     /// If there is no such resource.
     pub fn resource(&self, url: &str) -> Result<ResourceGuard, UnknownResource> {
         let policy = &self.0.policy;
-        let absolute = builder::at_origin(&policy.issuer, url);
+        let absolute = resources::at_origin(&policy.issuer, url);
         let known = ResourceUri::parse(&absolute).ok().and_then(|uri| policy.resources.get(&uri));
         let uri = known.ok_or_else(|| UnknownResource(url.to_owned()))?.uri.clone();
         let scopes = policy.scopes_of(&uri);

@@ -58,12 +58,12 @@ impl Server {
         let mut checked: CheckedExchange = exchange.check(stored, &self.0.policy, self.now())?;
         for _ in 0..MINT_TRIES {
             let seed = ExchangeSeed::from_random(&self.random()?);
-            let minted = checked.mint(&seed, self.now(), &self.0.policy);
+            let minted = checked.mint(&seed, self.now());
             let outcome = self.0.storage.redeem_code(minted.op()).await?;
             checked = match minted.committed(outcome) {
                 Ok(response) => return Ok(response),
                 Err(NotRedeemed::Refused(reason)) => return Err(reason),
-                Err(NotRedeemed::Collision(checked)) => checked,
+                Err(NotRedeemed::Collision(checked)) => *checked,
             };
         }
         Err(no_free_id())
@@ -73,7 +73,9 @@ impl Server {
         let request = RefreshRequest::read(parameters, client)?;
         let stored = self.0.storage.refresh_token(request.token()).await?;
         let checked = request.check(stored, &self.0.policy, self.now())?;
-        self.ask_host(&checked.grant().holder).await?;
+        if !checked.is_reuse() {
+            self.ask_host(&checked.grant().holder).await?;
+        }
         match checked.repeated(self.now()) {
             Some(repeated) => self.repeat(checked, repeated).await,
             None => self.rotate(checked).await,
@@ -83,7 +85,7 @@ impl Server {
     async fn rotate(&self, mut checked: CheckedRefresh) -> Result<TokenResponse, TokenReason> {
         for _ in 0..MINT_TRIES {
             let seed = RefreshSeed::from_random(&self.random()?);
-            let minted = checked.mint(&seed, self.now(), &self.0.policy).ok_or(TokenReason::ServerError)?;
+            let minted = checked.mint(&seed, self.now()).ok_or(TokenReason::ServerError)?;
             let outcome = self.0.storage.rotate_refresh(minted.op()).await?;
             checked = match minted.committed(outcome) {
                 Ok(response) => return Ok(response),
@@ -103,7 +105,7 @@ impl Server {
         };
         for _ in 0..MINT_TRIES {
             let seed = BearerSeed::from_random(&self.random()?);
-            let minted = checked.mint(&seed, self.now(), &self.0.policy);
+            let minted = checked.mint(&seed, self.now());
             let outcome = self.0.storage.issue_access(minted.op()).await?;
             checked = match minted.committed(outcome) {
                 Ok(response) => return Ok(response),

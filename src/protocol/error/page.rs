@@ -12,6 +12,9 @@ pub enum PageReason {
     /// No client has that id.
     #[error("the client is unknown")]
     ClientUnknown,
+    /// The client was shut out by the app's own people.
+    #[error("the client is blocked")]
+    ClientBlocked,
     /// There is no `redirect_uri` though the client has several, or several were sent.
     #[error("redirect_uri is missing or repeated")]
     RedirectUriMissing,
@@ -64,6 +67,7 @@ impl PageReason {
         match self {
             Self::ClientMissing => wire("invalid_request", 400, "The app did not say which app it is."),
             Self::ClientUnknown => wire("invalid_client", 400, "The app that sent you here is not known."),
+            Self::ClientBlocked => wire("unauthorized_client", 403, "The app that sent you here is blocked."),
             Self::RedirectUriMissing => wire("invalid_request", 400, "The app did not say where to send you back to."),
             // RFC 6749 §3.1.2.4: "MUST NOT automatically redirect the user-agent to the invalid redirection URI"
             Self::RedirectUriNotRegistered => {
@@ -107,6 +111,7 @@ impl PageReason {
             Self::ClientUnknown => {
                 "Nothing was shared. Remove the connection in the app and add it again, so that the app introduces itself anew. If that does not help, tell its makers."
             }
+            Self::ClientBlocked => "Nothing was shared. Whoever runs this site has shut the app out; ask them why.",
             Self::RedirectUriNotRegistered => {
                 "Nothing was shared. If you did not start this yourself, close the page; otherwise tell the makers of the app."
             }
