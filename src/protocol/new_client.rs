@@ -248,8 +248,10 @@ fn authentication(
     let hashed = |text: &str| ClientAuthentication::Secret(SecretHash::of_text(text));
     match secret {
         NewSecret::None => Ok((ClientAuthentication::None, AuthMethod::None, None)),
-        NewSecret::Given(text) if text.len() < MIN_SECRET_CHARS => Err(InvalidClient::ShortSecret(name.to_owned())),
-        NewSecret::Given(text) => Ok((hashed(&text), AuthMethod::ClientSecretBasic, None)),
+        NewSecret::Given(text) => {
+            check_secret(&text, name)?;
+            Ok((hashed(&text), AuthMethod::ClientSecretBasic, None))
+        }
         NewSecret::Generated => {
             let text = seed.client_secret();
             Ok((hashed(text.expose()), AuthMethod::ClientSecretBasic, Some(text)))
@@ -257,7 +259,15 @@ fn authentication(
     }
 }
 
-fn redirect_uris(texts: &[String], name: &str) -> Result<Vec<RedirectUri>, InvalidClient> {
+/// Finds that a secret of the host's is one that nobody can guess; `name` is whose it is.
+///
+/// # Errors
+/// If it may not be.
+pub fn check_secret(secret: &str, name: &str) -> Result<(), InvalidClient> {
+    if secret.len() < MIN_SECRET_CHARS { Err(InvalidClient::ShortSecret(name.to_owned())) } else { Ok(()) }
+}
+
+pub(super) fn redirect_uris(texts: &[String], name: &str) -> Result<Vec<RedirectUri>, InvalidClient> {
     if texts.is_empty() {
         return Err(InvalidClient::NoRedirectUri(name.to_owned()));
     }
@@ -266,11 +276,11 @@ fn redirect_uris(texts: &[String], name: &str) -> Result<Vec<RedirectUri>, Inval
     texts.iter().map(parse).collect()
 }
 
-fn link(url: String) -> Result<String, InvalidClient> {
+pub(super) fn link(url: String) -> Result<String, InvalidClient> {
     if is_web_page(&url) { Ok(url) } else { Err(InvalidClient::Link(url)) }
 }
 
-fn ceiling(scopes: &str, catalogue: &ScopeCatalogue) -> Result<ScopeSet, InvalidClient> {
+pub(super) fn ceiling(scopes: &str, catalogue: &ScopeCatalogue) -> Result<ScopeSet, InvalidClient> {
     let unknown = |scope: &str| InvalidClient::UnknownScope(scope.to_owned());
     let set = ScopeSet::parse(scopes).map_err(|_| unknown(scopes))?;
     let all = catalogue.names();
@@ -281,10 +291,12 @@ fn ceiling(scopes: &str, catalogue: &ScopeCatalogue) -> Result<ScopeSet, Invalid
 /// Whether a client of the builder is stored as the builder has it.
 #[must_use]
 pub fn is_as_stored(configured: &Client, stored: &Arc<Client>) -> bool {
-    let comparable = |client: &Client| {
-        let mut client = client.clone();
-        (client.created_at, client.revision) = (configured.created_at, configured.revision);
-        serde_json::to_string(&client).ok()
-    };
-    comparable(configured) == comparable(stored)
+    let mut comparable = (**stored).clone();
+    (comparable.created_at, comparable.revision) = (configured.created_at, configured.revision);
+    // Whoever was shut out stays out, and a secret that is on its way out may still be used.
+    comparable.blocked = configured.blocked;
+    if let ClientAuthentication::Rotating { current, .. } = comparable.authentication {
+        comparable.authentication = ClientAuthentication::Secret(current);
+    }
+    serde_json::to_string(configured).ok() == serde_json::to_string(&comparable).ok()
 }
