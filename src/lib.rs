@@ -59,6 +59,7 @@ pub use adapters::tower;
 pub use guard::{Guard, OptionalGuard, Principal, Refusal, ResourceGuard};
 pub use host::{Clock, ConsentUi, Entropy, Host, HostError, ReturnTo, SignIn, User};
 pub use protocol::client::{ClientId, ConsentPolicy};
+pub use protocol::client_change::ClientChange;
 pub use protocol::grant::Subject;
 pub use protocol::new_client::NewClient;
 pub use protocol::policy::Lifetimes;
@@ -66,7 +67,7 @@ pub use protocol::scope::ScopeSet;
 pub use protocol::seal::Keys;
 pub use protocol::secret::OrderedId;
 pub use protocol::time::Timestamp;
-pub use server::{Builder, ConnectedApp, Registration, Resource, Server};
+pub use server::{Builder, ChangeClientError, ConnectedApp, Registration, Resource, Server};
 #[cfg(feature = "postgres")]
 pub use storage::PostgresStorage;
 #[cfg(feature = "sqlite")]

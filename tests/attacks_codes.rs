@@ -143,7 +143,9 @@ async fn attack_13_a_replay_revokes_its_grant_and_nothing_else() {
 async fn attack_13_a_replay_counts_after_the_end_of_the_code_and_without_redirect_uri() {
     let world = World::new();
     let client = world.public_client().await;
-    for (wait, changes) in [(90, &[][..]), (0, &[("redirect_uri", "")]), (0, &[("resource", API)])] {
+    for (wait, changes) in
+        [(90, &[][..]), (0, &[("redirect_uri", "")]), (0, &[("resource", API)]), (0, &[("resource", MCP)])]
+    {
         let code = world.code(&client).await;
         let token = token_of(&world.exchange(&client, &code, &[]).await);
         world.clock.advance(Duration::from_secs(wait));

@@ -147,6 +147,30 @@ async fn attack_17_reuse_after_the_window_revokes_that_grant_alone() {
 }
 
 #[tokio::test]
+async fn attack_17_a_reuse_is_noticed_whatever_it_asks_for() {
+    let world = World::new();
+    let client = world.refreshing_client("none").await;
+    for changes in [("resource", MCP), ("scope", "projects:write"), ("scope", "nothing"), ("scope", "offline_access")] {
+        let start = world.tokens(&client).await;
+        let first = world.refreshed(&client, &start.refresh, &[]).await;
+        world.clock.advance(GRACE);
+        assert!(world.is_live(&first.access).await);
+        world.refresh(&client, &start.refresh, &[changes]).await.assert_error(400, "invalid_grant");
+        assert!(!world.is_live(&first.access).await, "{changes:?}");
+    }
+    // Whether its user may still use the app is not asked of a thief.
+    let standing = Standing::default();
+    let world = World::with(|builder| builder.host(StrictApp(standing.clone())));
+    let client = world.refreshing_client("none").await;
+    let start = world.tokens(&client).await;
+    let first = world.refreshed(&client, &start.refresh, &[]).await;
+    world.clock.advance(GRACE);
+    standing.set(Verdict::AliceMayNot);
+    world.refresh(&client, &start.refresh, &[]).await.assert_error(400, "invalid_grant");
+    assert!(!world.is_live(&first.access).await);
+}
+
+#[tokio::test]
 async fn attack_17_a_guess_logs_nobody_out() {
     let world = World::new();
     let (client, stranger) =

@@ -143,3 +143,11 @@ pub struct Rotation {
     /// Until when that answer is given again.
     pub grace_until: Timestamp,
 }
+
+impl Rotation {
+    /// Whether its answer is given no more, so that another use is a reuse.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.answer.is_none() || now >= self.grace_until
+    }
+}

@@ -4,6 +4,7 @@ pub mod authorize;
 pub mod bearer;
 pub mod client;
 pub mod client_auth;
+pub mod client_change;
 pub mod client_credentials;
 pub mod commit;
 pub mod cors;

@@ -193,7 +193,7 @@ impl NewClient {
         seed: &NewClientSeed,
         now: Timestamp,
     ) -> Result<(Client, Option<BearerText>), InvalidClient> {
-        let grant_types = self.grant_types()?;
+        let (grant_types, redirect_uris) = (self.grant_types()?, self.redirect_uris()?);
         let (authentication, auth_method, secret) = authentication(self.secret, &self.name, seed)?;
         let client = Client {
             id: client_id(self.id, seed, now)?,
@@ -202,7 +202,7 @@ impl NewClient {
             scope_ceiling: self.scopes.map(|scopes| ceiling(&scopes, &policy.scopes)).transpose()?,
             consent_policy: self.consent,
             metadata: ClientMetadata {
-                redirect_uris: redirect_uris(&self.redirect_uris)?,
+                redirect_uris,
                 home_page: self.home_page.map(link).transpose()?,
                 logo: self.logo.map(link).transpose()?,
                 name: Some(self.name),
@@ -220,15 +220,23 @@ impl NewClient {
         Ok((client, secret))
     }
 
+    const fn acts_alone(&self) -> bool {
+        self.client_credentials || self.introspects.is_some()
+    }
+
+    /// Where answers may be sent: nowhere only if the client has something to do without codes.
+    fn redirect_uris(&self) -> Result<Vec<RedirectUri>, InvalidClient> {
+        if self.redirect_uris.is_empty() && self.acts_alone() {
+            return Ok(Vec::new());
+        }
+        redirect_uris(&self.redirect_uris, &self.name)
+    }
+
     /// What the client is for: codes if there is somewhere to send them, access of its own if it may have that.
     fn grant_types(&self) -> Result<Vec<GrantType>, InvalidClient> {
-        let acts_alone = self.client_credentials || self.introspects.is_some();
         // RFC 6749 §4.4, RFC 7662 §2.1
-        if acts_alone && matches!(self.secret, NewSecret::None) {
+        if self.acts_alone() && matches!(self.secret, NewSecret::None) {
             return Err(InvalidClient::NotConfidential(self.name.clone()));
-        }
-        if self.redirect_uris.is_empty() && !acts_alone {
-            return Err(InvalidClient::NoRedirectUri(self.name.clone()));
         }
         let with_user: &[_] = match self.redirect_uris.as_slice() {
             [] => &[],
@@ -290,7 +298,7 @@ fn authentication(
     match secret {
         NewSecret::None => Ok((ClientAuthentication::None, AuthMethod::None, None)),
         NewSecret::Given(text) => {
-            given_secret::check(&text).map_err(|weak| InvalidClient::WeakSecret(name.to_owned(), weak))?;
+            check_secret(&text, name)?;
             Ok((hashed(&text), AuthMethod::ClientSecretBasic, None))
         }
         NewSecret::Generated => {
@@ -300,17 +308,28 @@ fn authentication(
     }
 }
 
-fn redirect_uris(texts: &[String]) -> Result<Vec<RedirectUri>, InvalidClient> {
+/// Finds that a secret of the host's is one that nobody can guess; `name` is whose it is.
+///
+/// # Errors
+/// If it may not be.
+pub fn check_secret(secret: &str, name: &str) -> Result<(), InvalidClient> {
+    given_secret::check(secret).map_err(|weak| InvalidClient::WeakSecret(name.to_owned(), weak))
+}
+
+pub(super) fn redirect_uris(texts: &[String], name: &str) -> Result<Vec<RedirectUri>, InvalidClient> {
+    if texts.is_empty() {
+        return Err(InvalidClient::NoRedirectUri(name.to_owned()));
+    }
     let parse =
         |text: &String| RedirectUri::parse(text).map_err(|error| InvalidClient::RedirectUri(text.clone(), error));
     texts.iter().map(parse).collect()
 }
 
-fn link(url: String) -> Result<String, InvalidClient> {
+pub(super) fn link(url: String) -> Result<String, InvalidClient> {
     if is_web_page(&url) { Ok(url) } else { Err(InvalidClient::Link(url)) }
 }
 
-fn ceiling(scopes: &str, catalogue: &ScopeCatalogue) -> Result<ScopeSet, InvalidClient> {
+pub(super) fn ceiling(scopes: &str, catalogue: &ScopeCatalogue) -> Result<ScopeSet, InvalidClient> {
     let unknown = |scope: &str| InvalidClient::UnknownScope(scope.to_owned());
     let set = ScopeSet::parse(scopes).map_err(|_| unknown(scopes))?;
     let all = catalogue.names();
@@ -329,10 +348,12 @@ fn known(resources: &[String], policy: &Policy) -> Result<Vec<ResourceUri>, Inva
 /// Whether a client of the builder is stored as the builder has it.
 #[must_use]
 pub fn is_as_stored(configured: &Client, stored: &Arc<Client>) -> bool {
-    let comparable = |client: &Client| {
-        let mut client = client.clone();
-        (client.created_at, client.revision) = (configured.created_at, configured.revision);
-        serde_json::to_string(&client).ok()
-    };
-    comparable(configured) == comparable(stored)
+    let mut comparable = (**stored).clone();
+    (comparable.created_at, comparable.revision) = (configured.created_at, configured.revision);
+    // Whoever was shut out stays out, and a secret that is on its way out may still be used.
+    comparable.blocked = configured.blocked;
+    if let ClientAuthentication::Rotating { current, .. } = comparable.authentication {
+        comparable.authentication = ClientAuthentication::Secret(current);
+    }
+    serde_json::to_string(configured).ok() == serde_json::to_string(&comparable).ok()
 }

@@ -16,7 +16,7 @@ use super::scope::ScopeSet;
 use super::seal::{Purpose, SealSalt, open_under, seal_under};
 use super::secret::{Bearer, BearerKind, BearerSeed, BearerText, OrderedId, Secret};
 use super::time::Timestamp;
-use super::token::{TokenResponse, audience, mint_access, mint_refresh, resource};
+use super::token::{TokenResponse, audience, mint_access, mint_refresh, resource, whatever};
 
 /// A refresh request by a client that was authenticated.
 #[derive(Debug)]
@@ -75,13 +75,15 @@ impl<'a> RefreshRequest<'a> {
         if now >= stored.token.expires_at {
             return Err(TokenReason::RefreshExpired);
         }
-        let (resource, granted) = audience(&stored.grant, self.resource, self.client, policy)?;
+        let is_reuse = stored.rotation.as_ref().is_some_and(|rotation| rotation.is_over(now));
+        let asked = audience(&stored.grant, self.resource, self.client, policy);
+        let (resource, granted) = asked.or_else(|reason| whatever(&stored.grant, is_reuse, reason))?;
         // RFC 6749 §6: "MUST NOT include any scope not originally granted". What was not is dropped:
         // clients add `offline_access` and whatever the metadata names.
         // `offline_access` alone says for how long, but not for what.
         let requested = self.scopes.filter(|requested| !ScopeSet::offline_access().contains_all(requested));
         let scopes = requested.map_or_else(|| granted.clone(), |requested| requested.intersection(&granted));
-        if scopes.is_empty() {
+        if scopes.is_empty() && !is_reuse {
             return Err(TokenReason::ScopeEmpty);
         }
         let Self { presented, secret, client, .. } = self;
@@ -93,6 +95,7 @@ impl<'a> RefreshRequest<'a> {
             scopes,
             rotation: stored.rotation,
             lifetimes: policy.lifetimes.of(client),
+            is_reuse,
         })
     }
 }
@@ -107,6 +110,7 @@ pub struct CheckedRefresh {
     scopes: ScopeSet,
     rotation: Option<Rotation>,
     lifetimes: Lifetimes,
+    is_reuse: bool,
 }
 
 /// The answer of a first use, as it is sealed.
@@ -147,6 +151,13 @@ impl CheckedRefresh {
     #[must_use]
     pub fn grant(&self) -> &Grant {
         &self.grant
+    }
+
+    /// Whether the token was used before and its answer is over: a theft, of which the store is to know
+    /// before anybody is asked anything.
+    #[must_use]
+    pub const fn is_reuse(&self) -> bool {
+        self.is_reuse
     }
 
     /// The answer that was given before, if this is a repetition within its window.

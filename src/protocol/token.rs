@@ -120,7 +120,8 @@ impl<'a> CodeExchange<'a> {
         if now >= stored.code.expires_at && !stored.redeemed {
             return Err(TokenReason::CodeExpired);
         }
-        let (resource, scopes) = audience(&stored.grant, self.resource, self.client, policy)?;
+        let asked = audience(&stored.grant, self.resource, self.client, policy);
+        let (resource, scopes) = asked.or_else(|reason| whatever(&stored.grant, stored.redeemed, reason))?;
         Ok(CheckedExchange {
             code: self.code.id,
             grant: stored.grant,
@@ -153,6 +154,17 @@ pub(super) fn audience(
     // It belongs to no resource, and clients look for it in the answer.
     let stays = grant.scopes.contains(OFFLINE_ACCESS) && ceiling.contains(OFFLINE_ACCESS);
     Ok((resource, if stays { scopes.union(&ScopeSet::offline_access()) } else { scopes }))
+}
+
+/// Lets a second use go on to the store, which notices it, whatever it asks for: a thief must not choose whether
+/// the theft is noticed. It never gets what it asks for.
+pub(super) fn whatever(
+    grant: &Grant,
+    is_second_use: bool,
+    reason: TokenReason,
+) -> Result<(ResourceUri, ScopeSet), TokenReason> {
+    let resource = grant.resources.first().filter(|_| is_second_use).ok_or(reason)?;
+    Ok((resource.clone(), grant.scopes.clone()))
 }
 
 pub(super) fn resource(parameters: &Parameters<'_>) -> Result<Option<ResourceUri>, TokenReason> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{MINT_TRIES, Server};
 use crate::host::EntropyError;
-use crate::protocol::client::{AuthMethod, Client, ClientId, ClientOrigin, ConsentPolicy, GrantType};
+use crate::protocol::client::{AuthMethod, Client, ClientId, ClientLifetimes, ClientOrigin, ConsentPolicy, GrantType};
 use crate::protocol::new_client::{InvalidClient, NewClient, NewClientSeed, is_as_stored};
 use crate::protocol::redirect::RedirectUri;
 use crate::protocol::resource::ResourceUri;
@@ -42,6 +42,12 @@ pub struct ClientSummary {
     pub introspects: Option<Vec<ResourceUri>>,
     /// When its users are asked for consent.
     pub consent: ConsentPolicy,
+    /// Whether it is shut out.
+    pub blocked: bool,
+    /// Where its tokens live for other than the usual times.
+    pub lifetimes: ClientLifetimes,
+    /// When it ends unless it is used, if it registered itself.
+    pub ends_at: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,
 }
@@ -139,7 +145,8 @@ impl Server {
         match stored {
             Some(stored) if is_as_stored(&fixed.client, &stored) => {}
             Some(stored) => {
-                let client = Arc::new(Client { revision: stored.revision, ..(*fixed.client).clone() });
+                let Client { revision, blocked, .. } = *stored;
+                let client = Arc::new(Client { revision, blocked, ..(*fixed.client).clone() });
                 let op = UpdateClient { client, ends_access: false, now: self.now() };
                 // If another instance was faster, it has put the same there.
                 let _ = self.0.storage.update_client(op).await?;
@@ -157,7 +164,7 @@ impl Server {
         InsertClient { client: Arc::clone(client), budget: None, now: self.now() }
     }
 
-    fn summary(&self, client: &Client) -> ClientSummary {
+    pub(super) fn summary(&self, client: &Client) -> ClientSummary {
         let metadata = &client.metadata;
         ClientSummary {
             id: client.id.clone(),
@@ -171,6 +178,9 @@ impl Server {
             scopes: client.ceiling(&self.0.policy.scopes),
             introspects: client.introspects.clone(),
             consent: client.consent_policy,
+            blocked: client.blocked,
+            lifetimes: client.lifetimes,
+            ends_at: client.tenure.map(|tenure| tenure.until),
             created_at: client.created_at,
         }
     }

@@ -1,6 +1,7 @@
 //! Orchestration: each endpoint loads, lets the protocol decide, commits in one atomic operation, and
 //! only then answers.
 
+mod administration;
 mod authorize;
 mod builder;
 mod client_credentials;
@@ -19,6 +20,7 @@ mod views;
 use std::fmt;
 use std::sync::Arc;
 
+pub use administration::ChangeClientError;
 pub(crate) use authorize::Authorization;
 pub use builder::{Builder, Registration};
 pub use clients::{ClientSummary, CreateClientError, CreatedClient};

@@ -92,7 +92,9 @@ impl Server {
         let request = RefreshRequest::read(parameters, client)?;
         let stored = self.0.storage.refresh_token(request.token()).await?;
         let checked = request.check(stored, &self.0.policy, self.now())?;
-        self.ask_host(&checked.grant().holder).await?;
+        if !checked.is_reuse() {
+            self.ask_host(&checked.grant().holder).await?;
+        }
         match checked.repeated(self.now()) {
             Some(repeated) => self.repeat(checked, repeated).await,
             None => self.rotate(checked).await,

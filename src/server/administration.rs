@@ -1,0 +1,183 @@
+//! What the app's own people do with clients that are there, and with all grants of a user or client.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Server;
+use super::clients::ClientSummary;
+use crate::host::EntropyError;
+use crate::protocol::client::{Client, ClientId};
+use crate::protocol::client_change::{ClientChange, with_new_secret};
+use crate::protocol::grant::Subject;
+use crate::protocol::new_client::{InvalidClient, check_secret};
+use crate::protocol::secret::{BearerText, SecretHash};
+use crate::storage::{
+    Owner, RemoveClient, Removed, RevokeGrants, Storage as _, StorageError, StorageErrorKind, UpdateClient, Updated,
+};
+
+/// Why a client was not changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangeClientError {
+    /// There is no client of that id.
+    #[error("there is no client of that id")]
+    Unknown,
+    /// It would not be a client any more.
+    #[error(transparent)]
+    Invalid(#[from] InvalidClient),
+    /// The client is public: it has no secret.
+    #[error("the client is public: it has no secret")]
+    Public,
+    /// The store could not answer.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The source of randomness failed.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+}
+
+/// How often a change is made anew when somebody else was faster.
+const TRIES: usize = 64;
+
+impl Server {
+    /// Changes a client. What its users see of it is asked for again where they are just being asked.
+    ///
+    /// A client of the builder is what the builder says whenever the app starts; only that it is blocked stays.
+    ///
+    /// # Errors
+    /// See [`ChangeClientError`].
+    pub async fn change_client(&self, id: &ClientId, change: ClientChange) -> Result<ClientSummary, ChangeClientError> {
+        let catalogue = &self.0.policy.scopes;
+        let changed = self.change(id, false, |client| Ok(change.clone().apply(client, catalogue)?)).await?;
+        tracing::info!(client = %id, "client changed by an administrator");
+        Ok(self.summary(&changed))
+    }
+
+    /// Shuts a client out, and ends everything that it was given: from now on it gets nothing, and no token of it
+    /// is good. For a client that registered itself, an identical registration is refused as well.
+    ///
+    /// # Errors
+    /// See [`ChangeClientError`]; after one that comes from the store the client may be blocked or not.
+    pub async fn block_client(&self, id: &ClientId) -> Result<(), ChangeClientError> {
+        self.change(id, true, |client| Ok(Client { blocked: true, ..client.clone() })).await?;
+        tracing::info!(client = %id, "client blocked by an administrator");
+        Ok(())
+    }
+
+    /// Lets a client in again. What it had been given stays ended: its users connect it anew.
+    ///
+    /// # Errors
+    /// See [`ChangeClientError`].
+    pub async fn unblock_client(&self, id: &ClientId) -> Result<(), ChangeClientError> {
+        self.change(id, false, |client| Ok(Client { blocked: false, ..client.clone() })).await?;
+        tracing::info!(client = %id, "client unblocked by an administrator");
+        Ok(())
+    }
+
+    /// Removes a client with everything that it was given; `false` if there is none of that id.
+    ///
+    /// A client of the builder is there again when the app starts the next time: take it out of the builder, or
+    /// block it. One that registered itself may register again: block it to keep it out.
+    ///
+    /// # Errors
+    /// If the store cannot answer; the client may then be gone or not.
+    pub async fn remove_client(&self, id: &ClientId) -> Result<bool, StorageError> {
+        let removed = self.0.storage.remove_client(RemoveClient { client: id.clone(), now: self.now() }).await?;
+        tracing::info!(client = %id, ?removed, "client removed by an administrator");
+        Ok(removed == Removed::Now)
+    }
+
+    /// Makes a new secret for a confidential client. It is in the answer, and nowhere else. The present one is good
+    /// for `overlap` longer, so that no request fails while the client's own machines learn of the new one; one
+    /// that was on its way out since an earlier change is good no more.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # async fn rotate(oauth: grantor::Server, id: grantor::ClientId) -> Result<(), Box<dyn std::error::Error>> {
+    /// let secret = oauth.rotate_client_secret(&id, Duration::from_secs(24 * 3600)).await?;
+    /// println!("the new secret, good from now on: {}", secret.expose());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`ChangeClientError`].
+    pub async fn rotate_client_secret(
+        &self,
+        id: &ClientId,
+        overlap: Duration,
+    ) -> Result<BearerText, ChangeClientError> {
+        let secret = BearerText::client_secret(&self.random()?);
+        self.replace_secret(id, SecretHash::of_text(secret.expose()), overlap).await?;
+        Ok(secret)
+    }
+
+    /// The same with a secret of yours, of which [`NewClient::secret`](crate::NewClient::secret) says what it must be.
+    ///
+    /// # Errors
+    /// See [`ChangeClientError`].
+    pub async fn set_client_secret(
+        &self,
+        id: &ClientId,
+        secret: &str,
+        overlap: Duration,
+    ) -> Result<(), ChangeClientError> {
+        check_secret(secret, id.as_str())?;
+        self.replace_secret(id, SecretHash::of_text(secret), overlap).await
+    }
+
+    /// Ends everything that a client was given, and forgets the consent to it; how many grants that ended.
+    ///
+    /// # Errors
+    /// If the store cannot answer; some grants may then be ended.
+    pub async fn revoke_grants_of_client(&self, id: &ClientId) -> Result<u32, StorageError> {
+        self.revoke_all(Owner::Client(id.clone())).await
+    }
+
+    /// Takes back all that a user has given, and forgets what they have agreed to; how many grants that ended.
+    ///
+    /// # Errors
+    /// If the store cannot answer; some grants may then be ended.
+    pub async fn revoke_grants(&self, subject: &Subject) -> Result<u32, StorageError> {
+        self.revoke_all(Owner::User(subject.clone())).await
+    }
+
+    async fn revoke_all(&self, owner: Owner) -> Result<u32, StorageError> {
+        let ended = self.0.storage.revoke_grants(RevokeGrants { owner, now: self.now() }).await?;
+        tracing::info!(ended, "all grants of an owner revoked");
+        Ok(ended)
+    }
+
+    async fn replace_secret(
+        &self,
+        id: &ClientId,
+        secret: SecretHash,
+        overlap: Duration,
+    ) -> Result<(), ChangeClientError> {
+        let now = self.now();
+        let replaced = |client: &Client| with_new_secret(client, secret, overlap, now).ok_or(ChangeClientError::Public);
+        self.change(id, false, replaced).await?;
+        tracing::info!(client = %id, "client secret replaced by an administrator");
+        Ok(())
+    }
+
+    /// Changes the client as it is at that moment.
+    async fn change(
+        &self,
+        id: &ClientId,
+        ends_access: bool,
+        change: impl Fn(&Client) -> Result<Client, ChangeClientError> + Send + Sync,
+    ) -> Result<Arc<Client>, ChangeClientError> {
+        for _ in 0..TRIES {
+            let client = self.client_by_id(id).await?.ok_or(ChangeClientError::Unknown)?;
+            let changed = Arc::new(change(&client)?);
+            let op = UpdateClient { client: Arc::clone(&changed), ends_access, now: self.now() };
+            match self.0.storage.update_client(op).await? {
+                Updated::Now => return Ok(changed),
+                Updated::Changed => {}
+                Updated::Unknown => return Err(ChangeClientError::Unknown),
+            }
+        }
+        Err(StorageError::from(StorageErrorKind::Conflict).into())
+    }
+}
