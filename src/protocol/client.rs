@@ -132,7 +132,7 @@ pub enum ConsentPolicy {
 /// What a client says of itself (RFC 7591 §2), after it was checked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ClientMetadata {
-    /// Where answers may be sent; at least one.
+    /// Where answers may be sent; at least one for a client that uses codes.
     pub redirect_uris: Vec<RedirectUri>,
     /// A name for people.
     pub name: Option<String>,
@@ -246,6 +246,12 @@ impl Client {
     #[must_use]
     pub fn display_name(&self) -> &str {
         self.metadata.name.as_deref().unwrap_or(self.id.as_str())
+    }
+
+    /// Whether the client proves who it is (RFC 6749 §2.1).
+    #[must_use]
+    pub const fn is_confidential(&self) -> bool {
+        !matches!(self.authentication, ClientAuthentication::None)
     }
 
     /// Whether the client may use a grant type.

@@ -9,7 +9,7 @@ use crate::host::{AnyConsentUi, AnyHost, AppView, Clock, ConsentUi, Entropy, Hos
 use crate::protocol::issuer::Issuer;
 use crate::protocol::new_client::NewClient;
 use crate::protocol::policy::{Lifetimes, Policy};
-use crate::protocol::scope::{ScopeCatalogue, ScopeEntry};
+use crate::protocol::scope::ScopeEntry;
 use crate::protocol::seal::Keys;
 use crate::protocol::time::Timestamp;
 use crate::storage::{AnyStorage, Durability, Storage};
@@ -199,8 +199,8 @@ impl Builder {
         let scopes = catalogue(self.scopes)?;
         let default_scopes = known_scopes(&self.default_scopes, &scopes)?;
         let resources = registry(self.resources, self.default_resource.as_deref(), &scopes, &issuer)?;
-        let fixed_clients = fixed(self.clients, &scopes, self.clock.now())?;
         let policy = Policy { issuer, scopes, default_scopes, resources, lifetimes: self.lifetimes };
+        let fixed_clients = fixed(self.clients, &policy, self.clock.now())?;
         let paths = Paths::new(&policy.issuer, self.base_path)?;
         let documents = Documents::new(&policy, &paths, self.registration)?;
         Ok(Server(Arc::new(Inner {
@@ -237,11 +237,7 @@ const fn default_ui() -> Option<AnyConsentUi> {
     None
 }
 
-fn fixed(
-    clients: Vec<NewClient>,
-    catalogue: &ScopeCatalogue,
-    now: Timestamp,
-) -> Result<Vec<FixedClient>, InvalidConfiguration> {
-    let clients = clients.into_iter().map(|client| client.fixed(catalogue, now).map(FixedClient::new));
+fn fixed(clients: Vec<NewClient>, policy: &Policy, now: Timestamp) -> Result<Vec<FixedClient>, InvalidConfiguration> {
+    let clients = clients.into_iter().map(|client| client.fixed(policy, now).map(FixedClient::new));
     Ok(clients.collect::<Result<_, _>>()?)
 }

@@ -28,6 +28,7 @@ impl Server {
             Endpoint::Consent => self.consent(request, body).await,
             Endpoint::Token => self.token_by_post(request, body).await,
             Endpoint::Revoke => self.revoke_by_post(request, body).await,
+            Endpoint::Introspect => self.introspect_by_post(request, body).await,
             Endpoint::Register => self.register_by_post(request, body).await,
             Endpoint::ServerMetadata => answer::document(self.documents().server.clone()),
             Endpoint::ResourceMetadata(at) => match self.documents().resources.get(*at) {
@@ -42,7 +43,9 @@ impl Server {
     pub(super) async fn too_large(&self, endpoint: &Endpoint) -> Response<Bytes> {
         match endpoint {
             Endpoint::Authorize | Endpoint::Consent => self.refusal_page(PageReason::TooLarge.into()).await,
-            Endpoint::Token | Endpoint::Revoke => refused_unread(&TokenReason::TooLarge, TokenReason::TooLarge.wire()),
+            Endpoint::Token | Endpoint::Revoke | Endpoint::Introspect => {
+                refused_unread(&TokenReason::TooLarge, TokenReason::TooLarge.wire())
+            }
             Endpoint::Register => refused_unread(&RegistrationReason::TooLarge, RegistrationReason::TooLarge.wire()),
             Endpoint::ServerMetadata | Endpoint::ResourceMetadata(_) | Endpoint::Absent => {
                 answer::text(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large.")
@@ -136,6 +139,16 @@ impl Server {
         match self.revoke(&request.headers, body).await {
             // RFC 7009 §2.2: the same for a token that was revoked and one that never was
             Ok(()) => answer::text(StatusCode::OK, ""),
+            Err(ClientAuthError { reason, used_basic }) => answer::error(reason.wire(), used_basic),
+        }
+    }
+
+    async fn introspect_by_post(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
+        if !is_form(&request.headers) {
+            return refused_unread(&TokenReason::NotForm, TokenReason::NotForm.wire());
+        }
+        match self.introspect(&request.headers, body).await {
+            Ok(answer) => answer::json(StatusCode::OK, answer),
             Err(ClientAuthError { reason, used_basic }) => answer::error(reason.wire(), used_basic),
         }
     }

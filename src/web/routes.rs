@@ -17,6 +17,7 @@ pub(super) enum Endpoint {
     Consent,
     Token,
     Revoke,
+    Introspect,
     Register,
     ServerMetadata,
     /// The document at that place of the list.
@@ -57,7 +58,7 @@ impl Endpoint {
     pub(super) const fn methods(&self) -> Methods {
         match self {
             Self::Authorize => Methods::ReadAndPost,
-            Self::Consent | Self::Token | Self::Revoke | Self::Register => Methods::Post,
+            Self::Consent | Self::Token | Self::Revoke | Self::Introspect | Self::Register => Methods::Post,
             Self::ServerMetadata | Self::ResourceMetadata(_) => Methods::Read,
             Self::Absent => Methods::ReadAndPost,
         }
@@ -69,6 +70,7 @@ impl Endpoint {
             Self::Authorize | Self::Consent => false,
             Self::Token
             | Self::Revoke
+            | Self::Introspect
             | Self::Register
             | Self::ServerMetadata
             | Self::ResourceMetadata(_)
@@ -93,7 +95,8 @@ impl Server {
     pub fn routes(&self) -> Vec<RoutePattern> {
         let paths = self.paths();
         let endpoints =
-            [&paths.authorize, &paths.consent, &paths.token, &paths.revoke, &paths.register].map(String::clone);
+            [&paths.authorize, &paths.consent, &paths.token, &paths.revoke, &paths.introspect, &paths.register]
+                .map(String::clone);
         let at = |path, below| RoutePattern { path, below };
         let mut patterns: Vec<_> = endpoints.into_iter().map(|path| at(path, false)).collect();
         // Some clients put the well-known string behind the issuer's path.
@@ -115,6 +118,7 @@ impl Server {
             (&paths.consent, Endpoint::Consent),
             (&paths.token, Endpoint::Token),
             (&paths.revoke, Endpoint::Revoke),
+            (&paths.introspect, Endpoint::Introspect),
             (&paths.server_metadata, Endpoint::ServerMetadata),
         ];
         if let Some((_, endpoint)) = fixed.into_iter().find(|(known, _)| **known == path) {

@@ -184,7 +184,12 @@ impl<S: Storage> Storage for Cached<S> {
         self.inner.renew_client(op).await
     }
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
-        self.inner.grant_client(op).await
+        let client = op.client.clone();
+        let outcome = self.inner.grant_client(op).await?;
+        if let (Granted::ClientChanged, Some(cache)) = (outcome, &self.cache) {
+            cache.client_changed(&client);
+        }
+        Ok(outcome)
     }
     async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
         self.inner.save_scopes(op).await
