@@ -230,6 +230,12 @@ impl Client {
         if self.may_use(GrantType::RefreshToken) { ceiling } else { ceiling.without(OFFLINE_ACCESS) }
     }
 
+    /// Whether it registered itself, was not used since, and is over.
+    #[must_use]
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.tenure.is_some_and(|tenure| tenure.until <= now)
+    }
+
     /// A digest of what people see of the client and decide about. A new secret or other lifetimes do not change
     /// it, so that nobody's consent page is spoiled by them. `None` if there is none, and then nothing can be
     /// decided.

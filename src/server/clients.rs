@@ -133,7 +133,8 @@ impl Server {
     }
 
     pub(super) async fn client_by_id(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
-        let stored = self.0.storage.client(id).await?;
+        let now = self.now();
+        let stored = self.0.storage.client(id).await?.filter(|client| !client.has_ended(now));
         match self.0.fixed_clients.iter().find(|fixed| fixed.client.id == *id) {
             Some(fixed) if !fixed.is_stored.load(Ordering::Acquire) => self.store_fixed(fixed, stored).await.map(Some),
             Some(_) | None => Ok(stored),

@@ -11,7 +11,9 @@ mod decide;
 mod documents;
 mod grants;
 mod introspect;
+mod manage;
 mod register;
+mod renew;
 mod resources;
 mod revoke;
 mod token;
@@ -47,7 +49,7 @@ struct Inner {
     paths: Paths,
     documents: Documents,
     app: AppView,
-    registration: Registration,
+    registration: builder::RegistrationRules,
     fixed_clients: Vec<clients::FixedClient>,
     storage: AnyStorage,
     host: AnyHost,
@@ -122,7 +124,7 @@ impl Server {
     }
 
     pub(crate) fn registration(&self) -> Registration {
-        self.0.registration
+        self.0.registration.who
     }
 
     fn now(&self) -> Timestamp {

@@ -30,6 +30,9 @@ impl Server {
             Ok(GrantType::ClientCredentials) => return self.grant_client(headers, &parameters, client).await,
             Err(reason) => Err(reason),
         };
+        if answer.is_ok() {
+            self.renew(&client, self.0.policy.lifetimes.of(&client).registration_with_grant()).await;
+        }
         answer.map_err(|reason| {
             tracing::info!(client = %client.id, %reason, "token request refused");
             ClientAuthError { reason, used_basic: false }

@@ -30,6 +30,7 @@ impl Server {
             Endpoint::Revoke => self.revoke_by_post(request, body).await,
             Endpoint::Introspect => self.introspect_by_post(request, body).await,
             Endpoint::Register => self.register_by_post(request, body).await,
+            Endpoint::Registration(id) => self.manage_registration(id, request, body).await,
             Endpoint::ServerMetadata => answer::document(self.documents().server.clone()),
             Endpoint::ResourceMetadata(at) => match self.documents().resources.get(*at) {
                 Some((_, document)) => answer::document(document.clone()),
@@ -46,7 +47,9 @@ impl Server {
             Endpoint::Token | Endpoint::Revoke | Endpoint::Introspect => {
                 refused_unread(&TokenReason::TooLarge, TokenReason::TooLarge.wire())
             }
-            Endpoint::Register => refused_unread(&RegistrationReason::TooLarge, RegistrationReason::TooLarge.wire()),
+            Endpoint::Register | Endpoint::Registration(_) => {
+                refused_unread(&RegistrationReason::TooLarge, RegistrationReason::TooLarge.wire())
+            }
             Endpoint::ServerMetadata | Endpoint::ResourceMetadata(_) | Endpoint::Absent => {
                 answer::text(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large.")
             }
@@ -157,9 +160,30 @@ impl Server {
         if !is_json(&request.headers) {
             return refused_unread(&RegistrationReason::NotMetadata, RegistrationReason::NotMetadata.wire());
         }
-        match self.register(body).await {
+        match self.register(request, body).await {
             Ok(answer) => answer::json(StatusCode::CREATED, answer),
-            Err(reason) => answer::error(reason.wire(), false),
+            Err(reason) => answer::registration_error(reason),
+        }
+    }
+
+    /// RFC 7592 §2.
+    async fn manage_registration(&self, id: &str, request: &Parts, body: &[u8]) -> Response<Bytes> {
+        let headers = &request.headers;
+        let answer = match request.method {
+            Method::PUT if !is_json(headers) => Err(RegistrationReason::NotMetadata),
+            Method::PUT => self.change_registration(id, headers, body).await,
+            Method::DELETE => {
+                let removed = self.remove_registration(id, headers).await;
+                return removed.map_or_else(answer::registration_error, |()| answer::text(StatusCode::NO_CONTENT, ""));
+            }
+            _ => self.read_registration(id, headers).await,
+        };
+        match answer {
+            Ok(answer) => answer::json(StatusCode::OK, answer),
+            Err(reason) => {
+                tracing::info!(%reason, "a registration was not managed");
+                answer::registration_error(reason)
+            }
         }
     }
 
