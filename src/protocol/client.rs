@@ -191,8 +191,10 @@ pub struct Client {
     /// When its users are asked for consent.
     pub consent_policy: ConsentPolicy,
     /// Whether it was shut out by the app's own people.
+    #[serde(default)]
     pub blocked: bool,
     /// Where its tokens live for other than the usual times.
+    #[serde(default)]
     pub lifetimes: ClientLifetimes,
     /// The resources whose tokens it may introspect beside its own (RFC 7662); `None` if it may introspect none.
     pub introspects: Option<Vec<ResourceUri>>,
