@@ -20,7 +20,8 @@ pub(super) fn insert_client(connection: &mut Connection, op: &InsertClient) -> R
     let client = &*op.client;
     let until = client.tenure.map(|tenure| tenure.until);
     let sql = format!("SELECT {CLIENT} FROM oauth_client WHERE fold = ?1");
-    if let Some(same) = transaction.prepare_cached(&sql)?.query_row([fold(client)], rows::client).optional()? {
+    let same = transaction.prepare_cached(&sql)?.query_row([fold(client)], rows::client).optional()?;
+    if let Some(same) = same {
         if same.blocked {
             return Ok(Inserted::Blocked);
         }

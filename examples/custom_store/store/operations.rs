@@ -62,7 +62,7 @@ fn approve(transaction: &Transaction<'_>, approval: &Approval) -> Result<Option<
     let sql = "INSERT INTO oauth_code (id, grant_id, hash, redirect_uri, challenge, expires_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
     let (hash, challenge) = (code.hash.as_bytes(), code.challenge.as_bytes());
-    let values = (bits(code.id), bits(code.grant), hash, &code.redirect_uri, challenge, expires_at);
+    let values = (bits(code.id), bits(code.grant), hash, &code.redirect_uri, challenge, millis(code.expires_at));
     if execute(transaction, sql, values)? == 0 {
         return Ok(Some(Decided::Collision));
     }
