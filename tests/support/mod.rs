@@ -6,6 +6,7 @@
 
 pub mod logins;
 pub mod losses;
+pub mod machines;
 pub mod refreshing;
 pub mod secrets;
 
