@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::request::Parts;
 
 use super::Host;
+use super::admission::{Admission, Applicant};
 use super::consent::{ConsentUi, ConsentView, DecidedView, ErrorView, Page};
 use super::user::{HostError, SignIn, User};
 use crate::protocol::grant::Subject;
@@ -24,6 +25,7 @@ trait DynHost: Send + Sync + 'static {
     fn signed_in_dyn<'a>(&'a self, request: &'a Parts) -> Boxed<'a, Option<User>>;
     fn sign_in_dyn<'a>(&'a self, request: &'a Parts, ask: SignIn) -> Boxed<'a, String>;
     fn is_allowed_dyn<'a>(&'a self, subject: &'a Subject) -> Boxed<'a, bool>;
+    fn admit_dyn<'a>(&'a self, applicant: &'a Applicant<'_>, source: &'a Parts) -> Boxed<'a, Admission>;
 }
 
 impl<H: Host> DynHost for H {
@@ -35,6 +37,9 @@ impl<H: Host> DynHost for H {
     }
     fn is_allowed_dyn<'a>(&'a self, subject: &'a Subject) -> Boxed<'a, bool> {
         Box::pin(self.is_allowed(subject))
+    }
+    fn admit_dyn<'a>(&'a self, applicant: &'a Applicant<'_>, source: &'a Parts) -> Boxed<'a, Admission> {
+        Box::pin(self.admit(applicant, source))
     }
 }
 
@@ -54,6 +59,9 @@ impl Host for AnyHost {
     }
     async fn is_allowed(&self, subject: &Subject) -> Result<bool, HostError> {
         self.0.is_allowed_dyn(subject).await
+    }
+    async fn admit(&self, applicant: &Applicant<'_>, source: &Parts) -> Result<Admission, HostError> {
+        self.0.admit_dyn(applicant, source).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! What only the embedding app knows: who is signed in, where people sign in, what the pages look
 //! like, what time it is.
 
+mod admission;
 mod clock;
 mod consent;
 mod entropy;
@@ -8,6 +9,7 @@ mod erased;
 mod keys;
 mod user;
 
+pub use admission::{Admission, Applicant};
 pub use clock::{Clock, SystemClock};
 pub use consent::{
     AppView, ClientView, ConsentForm, ConsentUi, ConsentView, DecidedView, ErrorView, Identity, Page, RedirectView,
@@ -47,5 +49,22 @@ pub trait Host: Send + Sync + 'static {
     fn is_allowed(&self, subject: &Subject) -> impl Future<Output = Result<bool, HostError>> + Send {
         let _ = subject;
         async { Ok(true) }
+    }
+
+    /// Whether a client that wants to register is taken in, and on what terms: asked with
+    /// [`Registration::Decided`](crate::Registration::Decided). `source` is its request: its headers, and what the
+    /// app's middleware put into its extensions, such as the address that it came from. Nobody, if not implemented.
+    ///
+    /// Hosted clients come from few addresses, which all of their users share: small limits by address lock them out.
+    ///
+    /// # Errors
+    /// If the app cannot tell; the client is told to try again.
+    fn admit(
+        &self,
+        applicant: &Applicant<'_>,
+        source: &Parts,
+    ) -> impl Future<Output = Result<Admission, HostError>> + Send {
+        let _ = (applicant, source);
+        async { Ok(Admission::Refuse) }
     }
 }

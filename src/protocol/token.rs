@@ -39,6 +39,7 @@ pub fn grant_type(parameters: &Parameters<'_>) -> Result<GrantType, TokenReason>
     match parameters.one("grant_type")? {
         Some("authorization_code") => Ok(GrantType::AuthorizationCode),
         Some("refresh_token") => Ok(GrantType::RefreshToken),
+        Some("client_credentials") => Ok(GrantType::ClientCredentials),
         Some(_) => Err(TokenReason::GrantTypeUnsupported),
         None => Err(TokenReason::GrantTypeMissing),
     }

@@ -127,6 +127,7 @@ impl Server {
         let sealed = prompt.seal(&self.0.keys, &self.random()?).ok_or(PageReason::ServerError)?;
         let view = self.consent_view(prompt.request(), user, given, sealed);
         let page = self.0.ui.consent(&view).await?;
+        self.renew(prompt.request().client(), self.0.policy.lifetimes.registration).await;
         Ok(Authorization::Ask { page, browser })
     }
 

@@ -10,6 +10,7 @@ use crate::host::EntropyError;
 use crate::protocol::client::{AuthMethod, Client, ClientId, ClientLifetimes, ClientOrigin, ConsentPolicy, GrantType};
 use crate::protocol::new_client::{InvalidClient, NewClient, NewClientSeed, is_as_stored};
 use crate::protocol::redirect::RedirectUri;
+use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::BearerText;
 use crate::protocol::time::Timestamp;
@@ -37,6 +38,8 @@ pub struct ClientSummary {
     pub grant_types: Vec<GrantType>,
     /// The scopes that it may ever get.
     pub scopes: ScopeSet,
+    /// The resources whose tokens it may introspect beside its own; `None` if it may introspect none.
+    pub introspects: Option<Vec<ResourceUri>>,
     /// When its users are asked for consent.
     pub consent: ConsentPolicy,
     /// Whether it is shut out.
@@ -98,7 +101,7 @@ impl Server {
     pub async fn create_client(&self, client: NewClient) -> Result<CreatedClient, CreateClientError> {
         for _ in 0..MINT_TRIES {
             let seed = NewClientSeed::from_random(&self.random()?);
-            let (created, secret) = client.clone().create(&self.0.policy.scopes, &seed, self.now())?;
+            let (created, secret) = client.clone().create(&self.0.policy, &seed, self.now())?;
             let created = Arc::new(created);
             match self.0.storage.insert_client(self.administrators(&created)).await? {
                 Inserted::New => {
@@ -130,7 +133,8 @@ impl Server {
     }
 
     pub(super) async fn client_by_id(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
-        let stored = self.0.storage.client(id).await?;
+        let now = self.now();
+        let stored = self.0.storage.client(id).await?.filter(|client| !client.has_ended(now));
         match self.0.fixed_clients.iter().find(|fixed| fixed.client.id == *id) {
             Some(fixed) if !fixed.is_stored.load(Ordering::Acquire) => self.store_fixed(fixed, stored).await.map(Some),
             Some(_) | None => Ok(stored),
@@ -173,6 +177,7 @@ impl Server {
             auth_method: metadata.auth_method,
             grant_types: metadata.grant_types.clone(),
             scopes: client.ceiling(&self.0.policy.scopes),
+            introspects: client.introspects.clone(),
             consent: client.consent_policy,
             blocked: client.blocked,
             lifetimes: client.lifetimes,

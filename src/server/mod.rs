@@ -4,12 +4,16 @@
 mod administration;
 mod authorize;
 mod builder;
+mod client_credentials;
 mod clients;
 mod configuration;
 mod decide;
 mod documents;
 mod grants;
+mod introspect;
+mod manage;
 mod register;
+mod renew;
 mod resources;
 mod revoke;
 mod token;
@@ -32,7 +36,6 @@ use crate::guard::ResourceGuard;
 use crate::host::{AnyConsentUi, AnyHost, AppView, Clock, Entropy, EntropyError, HostError, WayBack};
 use crate::protocol::error::PageReason;
 use crate::protocol::policy::Policy;
-use crate::protocol::resource::ResourceUri;
 use crate::protocol::seal::Keys;
 use crate::protocol::time::Timestamp;
 use crate::storage::{AnyStorage, Storage as _, StorageError};
@@ -46,7 +49,7 @@ struct Inner {
     paths: Paths,
     documents: Documents,
     app: AppView,
-    registration: Registration,
+    registration: builder::RegistrationRules,
     fixed_clients: Vec<clients::FixedClient>,
     storage: AnyStorage,
     host: AnyHost,
@@ -91,9 +94,7 @@ impl Server {
     /// If there is no such resource.
     pub fn resource(&self, url: &str) -> Result<ResourceGuard, UnknownResource> {
         let policy = &self.0.policy;
-        let absolute = resources::at_origin(&policy.issuer, url);
-        let known = ResourceUri::parse(&absolute).ok().and_then(|uri| policy.resources.get(&uri));
-        let uri = known.ok_or_else(|| UnknownResource(url.to_owned()))?.uri.clone();
+        let uri = policy.resource(url).ok_or_else(|| UnknownResource(url.to_owned()))?.uri.clone();
         let scopes = policy.scopes_of(&uri);
         // Whoever has no token yet may be a client that registered itself: it is not told of reserved scopes.
         let suggested = policy.default_scopes.intersection(&scopes).intersection(&policy.scopes.unreserved());
@@ -123,7 +124,7 @@ impl Server {
     }
 
     pub(crate) fn registration(&self) -> Registration {
-        self.0.registration
+        self.0.registration.who
     }
 
     fn now(&self) -> Timestamp {

@@ -15,6 +15,7 @@ use crate::protocol::refresh::{
     CheckedAccess, CheckedRefresh, NotIssued, NotRotated, RefreshRequest, RefreshSeed, Repeated,
 };
 use crate::protocol::secret::BearerSeed;
+use crate::protocol::time::Timestamp;
 use crate::protocol::token::{self, CheckedExchange, CodeExchange, ExchangeSeed, NotRedeemed, TokenResponse};
 use crate::storage::Storage as _;
 
@@ -26,9 +27,12 @@ impl Server {
         let answer = match token::grant_type(&parameters) {
             Ok(GrantType::AuthorizationCode) => self.exchange_code(&parameters, &client).await,
             Ok(GrantType::RefreshToken) => self.refresh(&parameters, &client).await,
-            Ok(GrantType::ClientCredentials) => Err(TokenReason::GrantTypeUnsupported),
+            Ok(GrantType::ClientCredentials) => return self.grant_client(headers, &parameters, client).await,
             Err(reason) => Err(reason),
         };
+        if answer.is_ok() {
+            self.renew(&client, self.0.policy.lifetimes.of(&client).registration_with_grant()).await;
+        }
         answer.map_err(|reason| {
             tracing::info!(client = %client.id, %reason, "token request refused");
             ClientAuthError { reason, used_basic: false }
@@ -41,12 +45,30 @@ impl Server {
         headers: &HeaderMap,
         parameters: &Parameters<'_>,
     ) -> Result<Arc<Client>, ClientAuthError> {
+        self.authenticate_by(headers, parameters, Presented::authenticate).await
+    }
+
+    /// The same for what only a confidential client may do.
+    pub(super) async fn authenticate_confidential(
+        &self,
+        headers: &HeaderMap,
+        parameters: &Parameters<'_>,
+    ) -> Result<Arc<Client>, ClientAuthError> {
+        self.authenticate_by(headers, parameters, Presented::authenticate_confidential).await
+    }
+
+    async fn authenticate_by(
+        &self,
+        headers: &HeaderMap,
+        parameters: &Parameters<'_>,
+        verdict: fn(&Presented, Option<&Client>, Timestamp) -> Result<(), ClientAuthError>,
+    ) -> Result<Arc<Client>, ClientAuthError> {
         let authorization = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
         let presented = Presented::read(authorization, parameters)
             .inspect_err(|error| tracing::info!(reason = %error.reason, "no client was authenticated"))?;
         let plain = |reason| ClientAuthError { reason, used_basic: false };
         let client = self.client_by_id(presented.id()).await.map_err(|error| plain(error.into()))?;
-        presented.authenticate(client.as_deref(), self.now()).inspect_err(
+        verdict(&presented, client.as_deref(), self.now()).inspect_err(
             |error| tracing::info!(client = %presented.id(), reason = %error.reason, "no client was authenticated"),
         )?;
         client.ok_or(plain(TokenReason::ClientUnknown))
@@ -116,7 +138,7 @@ impl Server {
         Err(no_free_id())
     }
 
-    async fn ask_host(&self, holder: &Holder) -> Result<(), TokenReason> {
+    pub(super) async fn ask_host(&self, holder: &Holder) -> Result<(), TokenReason> {
         let Holder::User(subject) = holder else { return Ok(()) };
         match self.0.host.is_allowed(subject).await {
             Ok(true) => Ok(()),

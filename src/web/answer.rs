@@ -11,7 +11,7 @@ use http::{Method, Response, StatusCode};
 use super::routes::Methods;
 use crate::host::Page;
 use crate::protocol::cors;
-use crate::protocol::error::WireError;
+use crate::protocol::error::{RegistrationReason, WireError};
 
 /// An answer with a body that nobody may keep (RFC 6749 §5.1).
 fn private(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
@@ -47,6 +47,20 @@ pub(super) fn error(wire: WireError, used_basic: bool) -> Response<Bytes> {
         response
             .headers_mut()
             .insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="token endpoint", charset="UTF-8""#));
+    }
+    response
+}
+
+/// RFC 7591 §3.2.2, RFC 7592 §2.
+pub(super) fn registration_error(reason: RegistrationReason) -> Response<Bytes> {
+    let mut response = error(reason.wire(), false);
+    if response.status() == StatusCode::UNAUTHORIZED {
+        // RFC 6750 §3.1: a request without a token gets no error code in the challenge
+        let challenge = match reason {
+            RegistrationReason::TokenMissing => r#"Bearer realm="registration""#,
+            _ => r#"Bearer realm="registration", error="invalid_token""#,
+        };
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     response
 }

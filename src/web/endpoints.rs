@@ -28,7 +28,9 @@ impl Server {
             Endpoint::Consent => self.consent(request, body).await,
             Endpoint::Token => self.token_by_post(request, body).await,
             Endpoint::Revoke => self.revoke_by_post(request, body).await,
+            Endpoint::Introspect => self.introspect_by_post(request, body).await,
             Endpoint::Register => self.register_by_post(request, body).await,
+            Endpoint::Registration(id) => self.manage_registration(id, request, body).await,
             Endpoint::ServerMetadata => answer::document(self.documents().server.clone()),
             Endpoint::ResourceMetadata(at) => match self.documents().resources.get(*at) {
                 Some((_, document)) => answer::document(document.clone()),
@@ -42,8 +44,12 @@ impl Server {
     pub(super) async fn too_large(&self, endpoint: &Endpoint) -> Response<Bytes> {
         match endpoint {
             Endpoint::Authorize | Endpoint::Consent => self.refusal_page(PageReason::TooLarge.into()).await,
-            Endpoint::Token | Endpoint::Revoke => refused_unread(&TokenReason::TooLarge, TokenReason::TooLarge.wire()),
-            Endpoint::Register => refused_unread(&RegistrationReason::TooLarge, RegistrationReason::TooLarge.wire()),
+            Endpoint::Token | Endpoint::Revoke | Endpoint::Introspect => {
+                refused_unread(&TokenReason::TooLarge, TokenReason::TooLarge.wire())
+            }
+            Endpoint::Register | Endpoint::Registration(_) => {
+                refused_unread(&RegistrationReason::TooLarge, RegistrationReason::TooLarge.wire())
+            }
             Endpoint::ServerMetadata | Endpoint::ResourceMetadata(_) | Endpoint::Absent => {
                 answer::text(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large.")
             }
@@ -140,13 +146,44 @@ impl Server {
         }
     }
 
+    async fn introspect_by_post(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
+        if !is_form(&request.headers) {
+            return refused_unread(&TokenReason::NotForm, TokenReason::NotForm.wire());
+        }
+        match self.introspect(&request.headers, body).await {
+            Ok(answer) => answer::json(StatusCode::OK, answer),
+            Err(ClientAuthError { reason, used_basic }) => answer::error(reason.wire(), used_basic),
+        }
+    }
+
     async fn register_by_post(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
         if !is_json(&request.headers) {
             return refused_unread(&RegistrationReason::NotMetadata, RegistrationReason::NotMetadata.wire());
         }
-        match self.register(body).await {
+        match self.register(request, body).await {
             Ok(answer) => answer::json(StatusCode::CREATED, answer),
-            Err(reason) => answer::error(reason.wire(), false),
+            Err(reason) => answer::registration_error(reason),
+        }
+    }
+
+    /// RFC 7592 §2.
+    async fn manage_registration(&self, id: &str, request: &Parts, body: &[u8]) -> Response<Bytes> {
+        let headers = &request.headers;
+        let answer = match request.method {
+            Method::PUT if !is_json(headers) => Err(RegistrationReason::NotMetadata),
+            Method::PUT => self.change_registration(id, headers, body).await,
+            Method::DELETE => {
+                let removed = self.remove_registration(id, headers).await;
+                return removed.map_or_else(answer::registration_error, |()| answer::text(StatusCode::NO_CONTENT, ""));
+            }
+            _ => self.read_registration(id, headers).await,
+        };
+        match answer {
+            Ok(answer) => answer::json(StatusCode::OK, answer),
+            Err(reason) => {
+                tracing::info!(%reason, "a registration was not managed");
+                answer::registration_error(reason)
+            }
         }
     }
 
