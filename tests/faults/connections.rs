@@ -185,8 +185,8 @@ async fn attack_44_a_revocation_whose_connection_breaks_is_never_called_done() {
 async fn attack_44_a_registration_whose_connection_breaks_can_be_made_again() {
     let shaky = Shaky::new().await;
     let world = &shaky.world;
-    let metadata = serde_json::json!({ "redirect_uris": [CALLBACK] });
     for moment in Moment::ALL {
+        let metadata = serde_json::json!({ "redirect_uris": [CALLBACK], "client_name": name(moment) });
         let before = shaky.database.rows().await;
         shaky.proxy.cut(statement::COMMIT, moment);
         assert_temporary(&world.register(&metadata).await, &moment);

@@ -174,7 +174,8 @@ async fn carry_requests(
         // The name of the result stands before that of the statement. What runs without one stands there itself.
         let statement = match message[0] {
             b'B' => texts.nth(1).and_then(|name| statements.get(&name)).cloned(),
-            b'Q' => texts.next(),
+            // What begins a transaction says what is committed to be seen.
+            b'Q' => texts.next().filter(|text| !text.starts_with("BEGIN")),
             _ => None,
         };
         match due(plan, statement.as_ref()) {
