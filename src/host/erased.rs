@@ -4,9 +4,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::request::Parts;
+use serde_json::{Map, Value};
 
 use super::Host;
 use super::consent::{ConsentUi, ConsentView, DecidedView, ErrorView, Page};
+use super::hooks::{AccessView, Asked, Verdict, Where};
 use super::user::{HostError, SignIn, User};
 use crate::protocol::grant::Subject;
 
@@ -24,6 +26,8 @@ trait DynHost: Send + Sync + 'static {
     fn signed_in_dyn<'a>(&'a self, request: &'a Parts) -> Boxed<'a, Option<User>>;
     fn sign_in_dyn<'a>(&'a self, request: &'a Parts, ask: SignIn) -> Boxed<'a, String>;
     fn is_allowed_dyn<'a>(&'a self, subject: &'a Subject) -> Boxed<'a, bool>;
+    fn may_ask_dyn<'a>(&'a self, asked: Asked<'a>) -> Boxed<'a, Verdict>;
+    fn extra_fields_dyn<'a>(&'a self, access: AccessView<'a>, place: Where) -> Boxed<'a, Map<String, Value>>;
 }
 
 impl<H: Host> DynHost for H {
@@ -35,6 +39,12 @@ impl<H: Host> DynHost for H {
     }
     fn is_allowed_dyn<'a>(&'a self, subject: &'a Subject) -> Boxed<'a, bool> {
         Box::pin(self.is_allowed(subject))
+    }
+    fn may_ask_dyn<'a>(&'a self, asked: Asked<'a>) -> Boxed<'a, Verdict> {
+        Box::pin(self.may_ask(asked))
+    }
+    fn extra_fields_dyn<'a>(&'a self, access: AccessView<'a>, place: Where) -> Boxed<'a, Map<String, Value>> {
+        Box::pin(self.extra_fields(access, place))
     }
 }
 
@@ -54,6 +64,12 @@ impl Host for AnyHost {
     }
     async fn is_allowed(&self, subject: &Subject) -> Result<bool, HostError> {
         self.0.is_allowed_dyn(subject).await
+    }
+    async fn may_ask(&self, asked: Asked<'_>) -> Result<Verdict, HostError> {
+        self.0.may_ask_dyn(asked).await
+    }
+    async fn extra_fields(&self, access: AccessView<'_>, place: Where) -> Result<Map<String, Value>, HostError> {
+        self.0.extra_fields_dyn(access, place).await
     }
 }
 

@@ -7,6 +7,7 @@ pub mod client_auth;
 pub mod commit;
 pub mod cors;
 pub mod error;
+pub mod extra;
 pub mod grant;
 pub mod interaction;
 pub mod issuer;

@@ -1,6 +1,7 @@
 //! The registration endpoint.
 
-use super::{MINT_TRIES, Server, log_no_free_id};
+use super::{MINT_TRIES, Refused, Server, log_no_free_id};
+use crate::host::EventKind;
 use crate::protocol::error::RegistrationReason;
 use crate::protocol::new_client::NewClientSeed;
 use crate::protocol::registration::{self, Registered};
@@ -8,13 +9,13 @@ use crate::storage::{InsertClient, Inserted, Storage as _};
 
 impl Server {
     /// Answers a registration request with the body of the answer.
-    pub(crate) async fn register(&self, body: &[u8]) -> Result<String, RegistrationReason> {
+    pub(crate) async fn register(&self, body: &[u8]) -> Result<String, Refused> {
         let registered = self.register_client(body).await;
         let answer = registered.and_then(|registered| {
-            tracing::info!(client = %registered.client().id, "client registered");
+            self.audit(EventKind::ClientRegistered { client: registered.client().id.clone(), folded: false });
             registered.to_json(&self.0.policy).map_err(|_| RegistrationReason::ServerError)
         });
-        answer.inspect_err(|reason| tracing::info!(%reason, "registration refused"))
+        answer.map_err(|reason| self.refused(None, reason))
     }
 
     async fn register_client(&self, body: &[u8]) -> Result<Registered, RegistrationReason> {
