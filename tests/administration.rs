@@ -148,7 +148,7 @@ async fn an_old_secret_ends_with_its_overlap_and_at_once_without_one() {
     world.refresh(&new, &tokens.refresh, &[]).await.assert_error(401, "invalid_client");
     tokens = world.refreshed(&newest, &tokens.refresh, &[]).await;
 
-    let own = "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789ABCDEF";
+    let own = "01fbff229384e53647d8291abb6c0dfe5f708192a3b4c5d6e7f8091021324354";
     world.server.set_client_secret(&id(&old), own, Duration::ZERO).await.unwrap();
     let with_own = Client { secret: Some(own.to_owned()), ..old.clone() };
     let _ = world.refreshed(&with_own, &tokens.refresh, &[]).await;

@@ -278,7 +278,7 @@ fn presumptuous() -> serde_json::Value {
         "scope_ceiling": "admin", "default_scope": "admin", "allowed_scopes": ["admin"], "resource": "*",
         "origin": "administrator", "first_party": true, "trusted": true, "is_admin": true, "internal": true,
         "skip_consent": true, "consent": "skip", "consent_policy": "skip", "require_consent": false, "auto_approve": true, "prompt": "none",
-        "introspection": true, "require_pkce": false, "software_statement": "a.b.c", "verified": true,
+        "introspection": true, "introspects": ["https://app.example/api"], "introspect": "*", "require_pkce": false, "software_statement": "a.b.c", "verified": true,
         "authentication": "none", "subject": "alice", "sub": "alice", "role": "admin", "permissions": ["admin"],
         "metadata": { "origin": "administrator" }, "client": { "origin": "administrator" }
     }"#;
@@ -348,7 +348,8 @@ async fn attack_30_a_stranger_gets_no_token_without_a_user() {
         let form = [("grant_type", grant_type), ("scope", "admin"), ("username", "alice"), ("resource", API)];
         for (headers, id) in [(&[("authorization", header.as_str())][..], ""), (&[], &public.id)] {
             let answer = world.post("/oauth/token", &[&form[..], &[("client_id", id)]].concat(), headers).await;
-            answer.assert_error(400, "unsupported_grant_type");
+            let is_known = grant_type == "client_credentials";
+            answer.assert_error(400, if is_known { "unauthorized_client" } else { "unsupported_grant_type" });
         }
     }
     let stolen = world.tokens(&world.refreshing_client("none").await).await.refresh;

@@ -15,7 +15,7 @@ const RESOURCE: &str = "/.well-known/oauth-protected-resource";
 const OPENID: &str = "/.well-known/openid-configuration";
 const PAGE: &str = "https://inspector.example";
 
-const CROSS_ORIGIN: [(&str, &str); 8] = [
+const CROSS_ORIGIN: [(&str, &str); 9] = [
     (SERVER, "GET, HEAD, OPTIONS"),
     (RESOURCE, "GET, HEAD, OPTIONS"),
     ("/.well-known/oauth-protected-resource/api", "GET, HEAD, OPTIONS"),
@@ -23,6 +23,7 @@ const CROSS_ORIGIN: [(&str, &str); 8] = [
     ("/.well-known/oauth-authorization-server/else", "GET, HEAD, POST, OPTIONS"),
     ("/oauth/token", "POST, OPTIONS"),
     ("/oauth/revoke", "POST, OPTIONS"),
+    ("/oauth/introspect", "POST, OPTIONS"),
     ("/oauth/register", "POST, OPTIONS"),
 ];
 const PAGES: [(&str, &str); 2] =
@@ -178,7 +179,7 @@ async fn a_head_request_gets_the_headers_of_a_get_and_no_body() {
         assert_eq!(head.header("content-type"), get.header("content-type"));
         assert_eq!(head.header("content-length").map(str::parse), Some(Ok(get.body().len())), "{path}");
     }
-    for path in ["/oauth/token", "/oauth/revoke", "/oauth/register", "/oauth/consent"] {
+    for path in ["/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/register", "/oauth/consent"] {
         let head = world.call(Method::HEAD, path, &[]).await;
         assert_eq!((head.status().as_u16(), head.body()), (405, ""));
     }
@@ -195,6 +196,7 @@ async fn where_nothing_is_the_answer_is_404_and_never_a_redirect() {
         "/OAuth/token",
         "/oauth//token",
         "/oauth/revoke2",
+        "/oauth/introspection",
         "/token",
         OPENID,
         "/.well-known/openid-configuration/",
@@ -254,9 +256,12 @@ async fn the_metadata_has_what_clients_decide_by_and_no_more() {
         ("token_endpoint_auth_methods_supported", json!(["none", "client_secret_basic", "client_secret_post"])),
         ("revocation_endpoint", json!("https://app.example/oauth/revoke")),
         ("revocation_endpoint_auth_methods_supported", json!(["none", "client_secret_basic", "client_secret_post"])),
+        ("introspection_endpoint", json!("https://app.example/oauth/introspect")),
+        // RFC 7662 §2.1: never without a proof of who asks
+        ("introspection_endpoint_auth_methods_supported", json!(["client_secret_basic", "client_secret_post"])),
         ("response_types_supported", json!(["code"])),
         ("response_modes_supported", json!(["query", "form_post"])),
-        ("grant_types_supported", json!(["authorization_code", "refresh_token"])),
+        ("grant_types_supported", json!(["authorization_code", "refresh_token", "client_credentials"])),
         ("code_challenge_methods_supported", json!(["S256"])),
         ("prompt_values_supported", json!(["none", "login", "consent"])),
         ("authorization_response_iss_parameter_supported", json!(true)),
@@ -264,7 +269,7 @@ async fn the_metadata_has_what_clients_decide_by_and_no_more() {
     ] {
         assert_eq!(server[name], value, "{name}");
     }
-    assert_eq!(server.as_object().unwrap().len(), 15, "and issuer, three endpoints, and scopes: {server}");
+    assert_eq!(server.as_object().unwrap().len(), 17, "and issuer, three endpoints, and scopes: {server}");
     let resource = world.get(&format!("{RESOURCE}/api")).await.json();
     assert_eq!(resource["bearer_methods_supported"], json!(["header"]));
     let scopes =

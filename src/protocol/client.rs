@@ -132,7 +132,7 @@ pub enum ConsentPolicy {
 /// What a client says of itself (RFC 7591 §2), after it was checked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ClientMetadata {
-    /// Where answers may be sent; at least one.
+    /// Where answers may be sent; at least one for a client that uses codes.
     pub redirect_uris: Vec<RedirectUri>,
     /// A name for people.
     pub name: Option<String>,
@@ -230,6 +230,12 @@ impl Client {
         if self.may_use(GrantType::RefreshToken) { ceiling } else { ceiling.without(OFFLINE_ACCESS) }
     }
 
+    /// Whether it registered itself, was not used since, and is over.
+    #[must_use]
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.tenure.is_some_and(|tenure| tenure.until <= now)
+    }
+
     /// A digest of what people see of the client and decide about. A new secret or other lifetimes do not change
     /// it, so that nobody's consent page is spoiled by them. `None` if there is none, and then nothing can be
     /// decided.
@@ -248,6 +254,12 @@ impl Client {
     #[must_use]
     pub fn display_name(&self) -> &str {
         self.metadata.name.as_deref().unwrap_or(self.id.as_str())
+    }
+
+    /// Whether the client proves who it is (RFC 6749 §2.1).
+    #[must_use]
+    pub const fn is_confidential(&self) -> bool {
+        !matches!(self.authentication, ClientAuthentication::None)
     }
 
     /// Whether the client may use a grant type.

@@ -108,7 +108,21 @@ impl Presented {
         };
         let is_blocked = client.is_some_and(|client| client.blocked);
         let verdict = verdict.and(if is_blocked { Err(TokenReason::ClientBlocked) } else { Ok(()) });
-        verdict.map_err(|reason| ClientAuthError { reason, used_basic: self.used_basic })
+        verdict.map_err(|reason| self.refused(reason))
+    }
+
+    /// The same for what a client may do only if it proves who it is.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn authenticate_confidential(&self, client: Option<&Client>, now: Timestamp) -> Result<(), ClientAuthError> {
+        self.authenticate(client, now)?;
+        let is_confidential = client.is_some_and(Client::is_confidential);
+        if is_confidential { Ok(()) } else { Err(self.refused(TokenReason::ClientNotConfidential)) }
+    }
+
+    const fn refused(&self, reason: TokenReason) -> ClientAuthError {
+        ClientAuthError { reason, used_basic: self.used_basic }
     }
 }
 

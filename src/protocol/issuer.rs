@@ -1,5 +1,6 @@
 //! The issuer: the name of this authorization server.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -69,6 +70,12 @@ impl Issuer {
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.text[..self.origin_len]
+    }
+
+    /// A URL, or a path that is meant on this origin, as a URL.
+    #[must_use]
+    pub fn absolute<'a>(&self, url: &'a str) -> Cow<'a, str> {
+        if url.starts_with('/') { format!("{}{url}", self.origin()).into() } else { url.into() }
     }
 
     /// `host[:port]`.

@@ -15,6 +15,8 @@ pub struct EndpointUrls {
     pub token: String,
     /// The revocation endpoint.
     pub revocation: String,
+    /// The introspection endpoint.
+    pub introspection: String,
     /// The registration endpoint, if clients may register themselves.
     pub registration: Option<String>,
 }
@@ -29,10 +31,12 @@ struct ServerMetadata<'a> {
     scopes_supported: Vec<&'a str>,
     response_types_supported: [&'static str; 1],
     response_modes_supported: [&'static str; 2],
-    grant_types_supported: [&'static str; 2],
+    grant_types_supported: [&'static str; 3],
     token_endpoint_auth_methods_supported: [&'static str; 3],
     revocation_endpoint: &'a str,
     revocation_endpoint_auth_methods_supported: [&'static str; 3],
+    introspection_endpoint: &'a str,
+    introspection_endpoint_auth_methods_supported: [&'static str; 2],
     code_challenge_methods_supported: [&'static str; 1],
     prompt_values_supported: [&'static str; 3],
     authorization_response_iss_parameter_supported: bool,
@@ -40,6 +44,7 @@ struct ServerMetadata<'a> {
 }
 
 const AUTH_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
+const SECRET_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
 /// The document of the authorization server (RFC 8414 §2, RFC 9728 §4).
 ///
@@ -54,10 +59,12 @@ pub fn server_metadata(policy: &Policy, endpoints: &EndpointUrls) -> Result<Stri
         scopes_supported: advertised(policy, &policy.scopes.unreserved()),
         response_types_supported: ["code"],
         response_modes_supported: ["query", "form_post"],
-        grant_types_supported: ["authorization_code", "refresh_token"],
+        grant_types_supported: ["authorization_code", "refresh_token", "client_credentials"],
         token_endpoint_auth_methods_supported: AUTH_METHODS,
         revocation_endpoint: &endpoints.revocation,
         revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+        introspection_endpoint: &endpoints.introspection,
+        introspection_endpoint_auth_methods_supported: SECRET_METHODS,
         code_challenge_methods_supported: ["S256"],
         prompt_values_supported: ["none", "login", "consent"],
         authorization_response_iss_parameter_supported: true,

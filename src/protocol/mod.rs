@@ -1,16 +1,23 @@
 //! Every rule of every RFC, and nothing else: no input or output, no clock, no randomness.
 
+pub mod admission;
 pub mod authorize;
 pub mod bearer;
 pub mod client;
 pub mod client_auth;
 pub mod client_change;
+pub mod client_credentials;
 pub mod commit;
 pub mod cors;
 pub mod error;
+pub mod extra;
+pub mod given_secret;
 pub mod grant;
+pub mod initial_access;
 pub mod interaction;
+pub mod introspection;
 pub mod issuer;
+pub mod management;
 pub mod metadata;
 pub mod new_client;
 pub mod params;
@@ -19,6 +26,7 @@ pub mod policy;
 pub mod prompt;
 pub mod redirect;
 pub mod refresh;
+pub mod registered;
 pub mod registration;
 pub mod resource;
 pub mod response;

@@ -9,14 +9,14 @@ use super::client::{
     AuthMethod, Client, ClientAuthentication, ClientId, ClientLifetimes, ClientMetadata, ClientOrigin, ConsentPolicy,
     GrantType, InvalidClientId,
 };
+use super::given_secret::{self, WeakSecret};
+use super::policy::Policy;
 use super::redirect::{InvalidRedirectUri, RedirectUri};
 use super::registration::is_web_page;
+use super::resource::ResourceUri;
 use super::scope::{ScopeCatalogue, ScopeSet};
 use super::secret::{BearerText, SecretHash};
 use super::time::Timestamp;
-
-/// The fewest characters of a secret that the app brings: 32 random bytes take 43 in base64.
-const MIN_SECRET_CHARS: usize = 43;
 
 /// What an administrator decides about a client.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct NewClient {
     secret: NewSecret,
     scopes: Option<String>,
     consent: ConsentPolicy,
+    client_credentials: bool,
+    introspects: Option<Vec<String>>,
 }
 
 #[derive(Clone)]
@@ -62,7 +64,7 @@ pub enum InvalidClient {
     /// A redirect URI is unsafe or not one.
     #[error("redirect URI {0:?}: {1}")]
     RedirectUri(String, #[source] InvalidRedirectUri),
-    /// There is no redirect URI.
+    /// There is no redirect URI, and nothing else that the client could be for.
     #[error("the client {0:?} needs a redirect URI: add one with `redirect_uri`")]
     NoRedirectUri(String),
     /// The home page or the logo is not an `https` URL.
@@ -71,14 +73,18 @@ pub enum InvalidClient {
     /// A scope is not in the catalogue.
     #[error("the scope {0:?} is not in the catalogue")]
     UnknownScope(String),
-    /// The secret is too short to be one that nobody can guess.
-    #[error(
-        "the secret of {0:?} is too short: use 32 random bytes in base64, for example from `openssl rand -base64 32`"
-    )]
-    ShortSecret(String),
+    /// The secret is not one that nobody can guess.
+    #[error("the secret of {0:?} will not do: {1}")]
+    WeakSecret(String, #[source] WeakSecret),
     /// The secret of a client of the builder would be made and shown to nobody.
     #[error("the secret of {0:?} must be given with `secret`: one that is made here could not be shown")]
     NoSecret(String),
+    /// A public client, which proves nothing, was to act for itself or to introspect tokens.
+    #[error("the client {0:?} is public: only a confidential one may use client credentials or introspect tokens")]
+    NotConfidential(String),
+    /// A client was to introspect tokens for something that is no resource here.
+    #[error("{0:?} is not a resource of this server: register it with `resource`")]
+    UnknownResource(String),
 }
 
 impl NewClient {
@@ -102,6 +108,8 @@ impl NewClient {
             secret,
             scopes: None,
             consent: ConsentPolicy::default(),
+            client_credentials: false,
+            introspects: None,
         }
     }
 
@@ -111,13 +119,13 @@ impl NewClient {
         self
     }
 
-    /// Where answers may be sent. At least one is needed.
+    /// Where answers may be sent. At least one is needed, unless the client only acts for itself or introspects.
     pub fn redirect_uri(mut self, uri: &str) -> Self {
         self.redirect_uris.push(uri.to_owned());
         self
     }
 
-    /// The secret of a confidential client: at least 43 characters, from 32 random bytes or more.
+    /// The secret of a confidential client: at least 32 random bytes in base64, base64url or hexadecimal.
     pub fn secret(mut self, secret: &str) -> Self {
         self.secret = NewSecret::Given(secret.to_owned());
         self
@@ -141,6 +149,20 @@ impl NewClient {
         self
     }
 
+    /// Lets the client act for itself, without a user (RFC 6749 §4.4): only a confidential one may.
+    pub const fn client_credentials(mut self) -> Self {
+        self.client_credentials = true;
+        self
+    }
+
+    /// Lets the client introspect tokens (RFC 7662): its own, and those for these resources, each by its URL or its
+    /// path on the issuer's origin. With `[]` only its own. Only a confidential client may; it is told the app's
+    /// ids of the users.
+    pub fn introspects<'a>(mut self, resources: impl IntoIterator<Item = &'a str>) -> Self {
+        self.introspects = Some(resources.into_iter().map(str::to_owned).collect());
+        self
+    }
+
     /// When its users are asked for consent; every time otherwise.
     pub const fn consent(mut self, policy: ConsentPolicy) -> Self {
         self.consent = policy;
@@ -151,12 +173,12 @@ impl NewClient {
     ///
     /// # Errors
     /// See [`InvalidClient`].
-    pub fn fixed(self, catalogue: &ScopeCatalogue, now: Timestamp) -> Result<Client, InvalidClient> {
+    pub fn fixed(self, policy: &Policy, now: Timestamp) -> Result<Client, InvalidClient> {
         match (&self.id, &self.secret) {
             (None, _) => Err(InvalidClient::NoId(self.name)),
             (Some(_), NewSecret::Generated) => Err(InvalidClient::NoSecret(self.name)),
             (Some(_), NewSecret::None | NewSecret::Given(_)) => self
-                .create(catalogue, &NewClientSeed::from_random(&[0; NewClientSeed::LEN]), now)
+                .create(policy, &NewClientSeed::from_random(&[0; NewClientSeed::LEN]), now)
                 .map(|(client, _)| client),
         }
     }
@@ -167,28 +189,29 @@ impl NewClient {
     /// See [`InvalidClient`].
     pub fn create(
         self,
-        catalogue: &ScopeCatalogue,
+        policy: &Policy,
         seed: &NewClientSeed,
         now: Timestamp,
     ) -> Result<(Client, Option<BearerText>), InvalidClient> {
+        let (grant_types, redirect_uris) = (self.grant_types()?, self.redirect_uris()?);
         let (authentication, auth_method, secret) = authentication(self.secret, &self.name, seed)?;
         let client = Client {
             id: client_id(self.id, seed, now)?,
             origin: ClientOrigin::Administrator,
             authentication,
-            scope_ceiling: self.scopes.map(|scopes| ceiling(&scopes, catalogue)).transpose()?,
+            scope_ceiling: self.scopes.map(|scopes| ceiling(&scopes, &policy.scopes)).transpose()?,
             consent_policy: self.consent,
             metadata: ClientMetadata {
-                redirect_uris: redirect_uris(&self.redirect_uris, &self.name)?,
+                redirect_uris,
                 home_page: self.home_page.map(link).transpose()?,
                 logo: self.logo.map(link).transpose()?,
                 name: Some(self.name),
                 auth_method,
-                grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+                grant_types,
             },
             blocked: false,
             lifetimes: ClientLifetimes::default(),
-            introspects: None,
+            introspects: self.introspects.map(|resources| known(&resources, policy)).transpose()?,
             registration: None,
             tenure: None,
             created_at: now,
@@ -196,25 +219,53 @@ impl NewClient {
         };
         Ok((client, secret))
     }
+
+    const fn acts_alone(&self) -> bool {
+        self.client_credentials || self.introspects.is_some()
+    }
+
+    /// Where answers may be sent: nowhere only if the client has something to do without codes.
+    fn redirect_uris(&self) -> Result<Vec<RedirectUri>, InvalidClient> {
+        if self.redirect_uris.is_empty() && self.acts_alone() {
+            return Ok(Vec::new());
+        }
+        redirect_uris(&self.redirect_uris, &self.name)
+    }
+
+    /// What the client is for: codes if there is somewhere to send them, access of its own if it may have that.
+    fn grant_types(&self) -> Result<Vec<GrantType>, InvalidClient> {
+        // RFC 6749 §4.4, RFC 7662 §2.1
+        if self.acts_alone() && matches!(self.secret, NewSecret::None) {
+            return Err(InvalidClient::NotConfidential(self.name.clone()));
+        }
+        let with_user: &[_] = match self.redirect_uris.as_slice() {
+            [] => &[],
+            [_, ..] => &[GrantType::AuthorizationCode, GrantType::RefreshToken],
+        };
+        let alone = self.client_credentials.then_some(GrantType::ClientCredentials);
+        Ok(with_user.iter().copied().chain(alone).collect())
+    }
 }
 
 /// Fresh randomness for a client.
 pub struct NewClientSeed {
     id: [u8; 10],
     secret: [u8; 32],
+    token: [u8; 32],
 }
 
 impl NewClientSeed {
     /// Randomness that a seed takes, in bytes.
-    pub const LEN: usize = 42;
+    pub const LEN: usize = 74;
 
     /// Takes fresh random bytes.
     #[must_use]
     pub fn from_random(bytes: &[u8; Self::LEN]) -> Self {
-        let (mut id, mut secret) = ([0; 10], [0; 32]);
+        let (mut id, mut secret, mut token) = ([0; 10], [0; 32], [0; 32]);
         id.copy_from_slice(&bytes[..10]);
-        secret.copy_from_slice(&bytes[10..]);
-        Self { id, secret }
+        secret.copy_from_slice(&bytes[10..42]);
+        token.copy_from_slice(&bytes[42..]);
+        Self { id, secret, token }
     }
 
     /// An id that lies behind those made earlier.
@@ -226,6 +277,10 @@ impl NewClientSeed {
 
     pub(super) fn client_secret(&self) -> BearerText {
         BearerText::client_secret(&self.secret)
+    }
+
+    pub(super) fn registration_token(&self) -> BearerText {
+        BearerText::registration_token(&self.token)
     }
 }
 
@@ -264,7 +319,7 @@ fn authentication(
 /// # Errors
 /// If it may not be.
 pub fn check_secret(secret: &str, name: &str) -> Result<(), InvalidClient> {
-    if secret.len() < MIN_SECRET_CHARS { Err(InvalidClient::ShortSecret(name.to_owned())) } else { Ok(()) }
+    given_secret::check(secret).map_err(|weak| InvalidClient::WeakSecret(name.to_owned(), weak))
 }
 
 pub(super) fn redirect_uris(texts: &[String], name: &str) -> Result<Vec<RedirectUri>, InvalidClient> {
@@ -286,6 +341,14 @@ pub(super) fn ceiling(scopes: &str, catalogue: &ScopeCatalogue) -> Result<ScopeS
     let all = catalogue.names();
     let stranger = set.iter().find(|scope| !all.contains(scope)).map(unknown);
     stranger.map_or(Ok(set), Err)
+}
+
+fn known(resources: &[String], policy: &Policy) -> Result<Vec<ResourceUri>, InvalidClient> {
+    let known = |url: &String| match policy.resource(url) {
+        Some(known) => Ok(known.uri.clone()),
+        None => Err(InvalidClient::UnknownResource(url.clone())),
+    };
+    resources.iter().map(known).collect()
 }
 
 /// Whether a client of the builder is stored as the builder has it.

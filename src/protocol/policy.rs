@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::client::Client;
 use super::issuer::Issuer;
-use super::resource::{ResourceRegistry, ResourceUri};
+use super::resource::{Resource, ResourceRegistry, ResourceUri};
 use super::scope::{ScopeCatalogue, ScopeSet};
 
 /// How long things live.
@@ -75,6 +75,12 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The registered resource of that URL, or of that path on the issuer's origin.
+    #[must_use]
+    pub fn resource(&self, url: &str) -> Option<&Resource> {
+        ResourceUri::parse(&self.issuer.absolute(url)).ok().and_then(|uri| self.resources.get(&uri))
+    }
+
     /// The scopes that mean something at a resource; none at one that is not registered.
     #[must_use]
     pub fn scopes_of(&self, resource: &ResourceUri) -> ScopeSet {

@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 
 use super::{MINT_TRIES, Server};
-use crate::host::EntropyError;
+use crate::host::{EntropyError, EventKind};
 use crate::protocol::client::{AuthMethod, Client, ClientId, ClientLifetimes, ClientOrigin, ConsentPolicy, GrantType};
 use crate::protocol::new_client::{InvalidClient, NewClient, NewClientSeed, is_as_stored};
 use crate::protocol::redirect::RedirectUri;
+use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::BearerText;
 use crate::protocol::time::Timestamp;
-use crate::storage::{InsertClient, Inserted, Storage as _, StorageError, UpdateClient};
+use crate::storage::{InsertClient, Inserted, Storage as _, StorageError, UpdateClient, Updated};
 
 /// A client as its administrator sees it: everything but its secret.
 #[derive(Debug, Clone, Serialize)]
@@ -37,6 +38,8 @@ pub struct ClientSummary {
     pub grant_types: Vec<GrantType>,
     /// The scopes that it may ever get.
     pub scopes: ScopeSet,
+    /// The resources whose tokens it may introspect beside its own; `None` if it may introspect none.
+    pub introspects: Option<Vec<ResourceUri>>,
     /// When its users are asked for consent.
     pub consent: ConsentPolicy,
     /// Whether it is shut out.
@@ -98,11 +101,11 @@ impl Server {
     pub async fn create_client(&self, client: NewClient) -> Result<CreatedClient, CreateClientError> {
         for _ in 0..MINT_TRIES {
             let seed = NewClientSeed::from_random(&self.random()?);
-            let (created, secret) = client.clone().create(&self.0.policy.scopes, &seed, self.now())?;
+            let (created, secret) = client.clone().create(&self.0.policy, &seed, self.now())?;
             let created = Arc::new(created);
             match self.0.storage.insert_client(self.administrators(&created)).await? {
                 Inserted::New => {
-                    tracing::info!(client = %created.id, "client created by an administrator");
+                    self.audit(EventKind::ClientCreated { client: created.id.clone() });
                     return Ok(CreatedClient { client: self.summary(&created), secret });
                 }
                 Inserted::Taken | Inserted::Folded(_) | Inserted::Blocked => {}
@@ -130,7 +133,8 @@ impl Server {
     }
 
     pub(super) async fn client_by_id(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
-        let stored = self.0.storage.client(id).await?;
+        let now = self.now();
+        let stored = self.0.storage.client(id).await?.filter(|client| !client.has_ended(now));
         match self.0.fixed_clients.iter().find(|fixed| fixed.client.id == *id) {
             Some(fixed) if !fixed.is_stored.load(Ordering::Acquire) => self.store_fixed(fixed, stored).await.map(Some),
             Some(_) | None => Ok(stored),
@@ -146,10 +150,14 @@ impl Server {
                 let client = Arc::new(Client { revision, blocked, ..(*fixed.client).clone() });
                 let op = UpdateClient { client, ends_access: false, now: self.now() };
                 // If another instance was faster, it has put the same there.
-                let _ = self.0.storage.update_client(op).await?;
+                if self.0.storage.update_client(op).await? == Updated::Now {
+                    self.audit(EventKind::ClientUpdated { client: id.clone() });
+                }
             }
             None => {
-                let _ = self.0.storage.insert_client(self.administrators(&fixed.client)).await?;
+                if self.0.storage.insert_client(self.administrators(&fixed.client)).await? == Inserted::New {
+                    self.audit(EventKind::ClientCreated { client: id.clone() });
+                }
             }
         }
         fixed.is_stored.store(true, Ordering::Release);
@@ -173,6 +181,7 @@ impl Server {
             auth_method: metadata.auth_method,
             grant_types: metadata.grant_types.clone(),
             scopes: client.ceiling(&self.0.policy.scopes),
+            introspects: client.introspects.clone(),
             consent: client.consent_policy,
             blocked: client.blocked,
             lifetimes: client.lifetimes,

@@ -15,6 +15,7 @@ pub(crate) struct Paths {
     pub(crate) consent: String,
     pub(crate) token: String,
     pub(crate) revoke: String,
+    pub(crate) introspect: String,
     pub(crate) register: String,
     pub(crate) server_metadata: String,
 }
@@ -45,6 +46,7 @@ impl Paths {
             consent: format!("{base}/consent"),
             token: format!("{base}/token"),
             revoke: format!("{base}/revoke"),
+            introspect: format!("{base}/introspect"),
             register: format!("{base}/register"),
             // RFC 8414 §3: the well-known string goes between the host and the issuer's path
             server_metadata: format!("/.well-known/oauth-authorization-server{}", issuer.path()),
@@ -63,6 +65,7 @@ impl Documents {
             authorization: url(&paths.authorize),
             token: url(&paths.token),
             revocation: url(&paths.revoke),
+            introspection: url(&paths.introspect),
             registration: (registration != Registration::Off).then(|| url(&paths.register)),
         };
         // Resources of other origins publish their own documents.

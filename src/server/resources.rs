@@ -1,7 +1,5 @@
 //! Resources and scopes as they are configured.
 
-use std::borrow::Cow;
-
 use super::InvalidConfiguration;
 use crate::protocol::issuer::Issuer;
 use crate::protocol::resource::{Resource as KnownResource, ResourceRegistry, ResourceUri};
@@ -79,11 +77,6 @@ pub(super) fn known_scopes(text: &str, catalogue: &ScopeCatalogue) -> Result<Sco
     unknown.map_or(Ok(scopes), |scope| Err(InvalidConfiguration::UnknownScope(scope)))
 }
 
-/// A path is meant on the issuer's own origin.
-pub(super) fn at_origin<'a>(issuer: &Issuer, url: &'a str) -> Cow<'a, str> {
-    if url.starts_with('/') { format!("{}{url}", issuer.origin()).into() } else { url.into() }
-}
-
 pub(super) fn registry(
     resources: Vec<Resource>,
     default: Option<&str>,
@@ -91,8 +84,7 @@ pub(super) fn registry(
     issuer: &Issuer,
 ) -> Result<ResourceRegistry, InvalidConfiguration> {
     let parse = |url: &str| {
-        ResourceUri::parse(&at_origin(issuer, url))
-            .map_err(|error| InvalidConfiguration::Resource(url.to_owned(), error))
+        ResourceUri::parse(&issuer.absolute(url)).map_err(|error| InvalidConfiguration::Resource(url.to_owned(), error))
     };
     let mut registry = ResourceRegistry::default();
     for Resource { url, name, scopes } in resources {

@@ -132,7 +132,14 @@ impl<'a> Script<'a> {
     }
 
     pub(crate) async fn too_much(&mut self) {
-        for path in ["/oauth/token", "/oauth/register", "/oauth/revoke", "/oauth/consent", "/oauth/authorize"] {
+        for path in [
+            "/oauth/token",
+            "/oauth/register",
+            "/oauth/revoke",
+            "/oauth/introspect",
+            "/oauth/consent",
+            "/oauth/authorize",
+        ] {
             for (length, is_too_large) in [(MAX_BODY, false), (MAX_BODY + 1, true), (2 * MAX_BODY + 1, true)] {
                 let answer = self.ask("POST", path, &[FORM], vec![b'a'; length]).await;
                 assert!(answer.status() == 413 || !is_too_large, "{path}: {length} {}", answer.status());

@@ -1,10 +1,13 @@
 //! Refusals of the token endpoint.
 
+use serde::Serialize;
+
 use super::{WireError, wire};
 use crate::protocol::params::Repeated;
 
 /// Why the token endpoint refuses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TokenReason {
     /// The body is not form-encoded.
@@ -52,6 +55,9 @@ pub enum TokenReason {
     /// The client uses a method that this server does not have.
     #[error("the authentication method is not supported")]
     MethodUnsupported,
+    /// A public client asks for what takes a proof of who asks.
+    #[error("a public client asks for what only a confidential one may have")]
+    ClientNotConfidential,
     /// The client may not use this grant type.
     #[error("the client may not use this grant type")]
     GrantNotAllowed,
@@ -85,12 +91,15 @@ pub enum TokenReason {
     /// The refresh token is another client's.
     #[error("the refresh token was issued to another client")]
     RefreshOfAnotherClient,
-    /// There is no `token` to revoke.
+    /// There is no `token` to revoke or to tell about.
     #[error("token is missing")]
     TokenMissing,
     /// The token to revoke is another client's.
     #[error("the token was issued to another client")]
     TokenOfAnotherClient,
+    /// The client may not introspect tokens.
+    #[error("the client may not introspect tokens")]
+    IntrospectionNotAllowed,
     /// The host says that this user may not use the app any more.
     #[error("the user is not allowed any more")]
     UserNotAllowed,
@@ -112,6 +121,12 @@ pub enum TokenReason {
     /// The `resource` is not one of the grant's, or there are several.
     #[error("resource is not one of the grant")]
     ResourceNotGranted,
+    /// The `resource` of a client's own access is unknown, or there are several.
+    #[error("resource is unknown or not one")]
+    ResourceUnknown,
+    /// Nothing of what a client asks for itself is open to it at that resource.
+    #[error("the client may have no scope that it asks for at this resource")]
+    ScopeNotAllowed,
     /// Nothing that was granted means anything at that resource.
     #[error("no scope of the grant means anything at this resource")]
     ScopeEmpty,
@@ -146,6 +161,7 @@ impl TokenReason {
             | Self::SecretMissing
             | Self::SecretUnexpected
             | Self::ClientBlocked
+            | Self::ClientNotConfidential
             | Self::MethodUnsupported => wire("invalid_client", 401, "Client authentication failed."),
             Self::GrantNotAllowed => {
                 wire("unauthorized_client", 400, "The client is not registered for this grant type.")
@@ -157,6 +173,10 @@ impl TokenReason {
             Self::RefreshMissing => wire("invalid_request", 400, "refresh_token is missing."),
             Self::RefreshUnknown | Self::RefreshExpired | Self::RefreshReused | Self::RefreshOfAnotherClient => {
                 wire("invalid_grant", 400, "The refresh token is unknown, has expired, was used before or was revoked.")
+            }
+            // RFC 7662 §2.3 leaves this to RFC 6750 §3.1, whose status it is; its codes are for bearer tokens.
+            Self::IntrospectionNotAllowed => {
+                wire("unauthorized_client", 403, "The client is not allowed to introspect tokens.")
             }
             Self::TokenMissing => wire("invalid_request", 400, "token is missing."),
             // RFC 7009 §2.1: "the request is refused and the client is informed of the error"
@@ -171,6 +191,11 @@ impl TokenReason {
             Self::VerifierMismatch => wire("invalid_grant", 400, "code_verifier does not match the code_challenge."),
             // RFC 8707 §2.2
             Self::ResourceNotGranted => wire("invalid_target", 400, "resource must be one of those that were granted."),
+            // RFC 8707 §2
+            Self::ResourceUnknown => wire("invalid_target", 400, "resource must be one, and known to this server."),
+            Self::ScopeNotAllowed => {
+                wire("invalid_scope", 400, "No scope that was asked for is open to the client at this resource.")
+            }
             Self::ScopeEmpty => wire("invalid_scope", 400, "Nothing that was granted applies to this resource."),
             Self::ServerError => wire("server_error", 500, "The server failed."),
             Self::Unavailable => {

@@ -1,0 +1,155 @@
+//! A client that registered itself, and what it is told (RFC 7591 §3.2.1, RFC 7592 §3).
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::admission::{Terms, fold};
+use super::client::{
+    AuthMethod, Client, ClientAuthentication, ClientId, ClientMetadata, ClientOrigin, ConsentPolicy, GrantType,
+    SelfRegistration, Tenure,
+};
+use super::error::RegistrationReason;
+use super::new_client::NewClientSeed;
+use super::policy::Policy;
+use super::redirect::RedirectUri;
+use super::registration::Registration;
+use super::secret::{BearerText, SecretHash};
+use super::time::Timestamp;
+
+/// A client that registered itself, with what is shown to it once.
+#[derive(Debug)]
+pub struct Registered {
+    client: Arc<Client>,
+    secret: Option<BearerText>,
+    token: Option<BearerText>,
+}
+
+impl Registered {
+    /// Makes the client, on the terms of the app.
+    ///
+    /// # Errors
+    /// Never with ids as they are made here; the type of an id says so by a `Result`.
+    pub fn new(
+        asked: Registration,
+        terms: &Terms,
+        seed: &NewClientSeed,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Result<Self, RegistrationReason> {
+        let id = ClientId::parse(&seed.client_id(now)).map_err(|_| RegistrationReason::ServerError)?;
+        let metadata = granted(asked.metadata, asked.wants_client_credentials, terms);
+        let has_secret = metadata.auth_method != AuthMethod::None;
+        let secret = has_secret.then(|| seed.client_secret());
+        let token = terms.managed.then(|| seed.registration_token());
+        let registration = SelfRegistration {
+            fold: fold(&metadata, terms),
+            token: token.as_ref().map(|token| SecretHash::of_text(token.expose())),
+        };
+        let client = Arc::new(Client {
+            id,
+            origin: ClientOrigin::Dynamic,
+            authentication: authentication(secret.as_ref()),
+            metadata,
+            scope_ceiling: terms.scopes.clone(),
+            consent_policy: ConsentPolicy::Ask,
+            blocked: false,
+            lifetimes: terms.lifetimes,
+            introspects: terms.introspects.clone().filter(|_| has_secret),
+            registration: Some(registration),
+            tenure: Some(Tenure { until: now.after(policy.lifetimes.registration), granted: false }),
+            created_at: now,
+            revision: 0,
+        });
+        Ok(Self { client, secret, token })
+    }
+
+    /// A client that is there already, as it reads its registration or registered the very same. It is shown no
+    /// secret: that was shown once.
+    #[must_use]
+    pub const fn found(client: Arc<Client>) -> Self {
+        Self { client, secret: None, token: None }
+    }
+
+    /// A client that changed itself, with the secret that it got by that.
+    pub(super) const fn changed(client: Arc<Client>, secret: Option<BearerText>) -> Self {
+        Self { client, secret, token: None }
+    }
+
+    /// The client, for the store.
+    #[must_use]
+    pub const fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// The answer's body: what is registered, as it is in force. `management` is the URL at which managed clients
+    /// are reached, up to their id.
+    ///
+    /// # Errors
+    /// If it cannot be written as JSON.
+    pub fn to_json(&self, policy: &Policy, management: &str) -> Result<String, serde_json::Error> {
+        let Client { id, metadata, registration, created_at, .. } = &*self.client;
+        let is_managed = registration.as_ref().is_some_and(|registration| registration.token.is_some());
+        serde_json::to_string(&Response {
+            client_id: id,
+            client_id_issued_at: created_at.as_secs(),
+            client_secret: self.secret.as_ref().map(BearerText::expose),
+            client_secret_expires_at: self.secret.as_ref().map(|_| 0),
+            registration_access_token: self.token.as_ref().map(BearerText::expose),
+            registration_client_uri: is_managed.then(|| format!("{management}/{}", segment(id))),
+            redirect_uris: &metadata.redirect_uris,
+            client_name: metadata.name.as_deref(),
+            client_uri: metadata.home_page.as_deref(),
+            logo_uri: metadata.logo.as_deref(),
+            token_endpoint_auth_method: metadata.auth_method,
+            grant_types: &metadata.grant_types,
+            response_types: ["code"],
+            scope: self.client.ceiling(&policy.scopes).as_str(),
+        })
+    }
+}
+
+pub(super) fn authentication(secret: Option<&BearerText>) -> ClientAuthentication {
+    secret
+        .map_or(ClientAuthentication::None, |secret| ClientAuthentication::Secret(SecretHash::of_text(secret.expose())))
+}
+
+/// What it says of itself, with what the app grants beyond that. A client without a secret never acts for itself
+/// (RFC 6749 §4.4: "MUST only be used by confidential clients").
+fn granted(mut metadata: ClientMetadata, wants_client_credentials: bool, terms: &Terms) -> ClientMetadata {
+    if wants_client_credentials && terms.client_credentials && metadata.auth_method != AuthMethod::None {
+        metadata.grant_types.push(GrantType::ClientCredentials);
+    }
+    metadata
+}
+
+/// An id as one segment of a path.
+fn segment(id: &ClientId) -> String {
+    url::form_urlencoded::byte_serialize(id.as_str().as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+#[derive(Serialize)]
+struct Response<'a> {
+    client_id: &'a ClientId,
+    client_id_issued_at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret_expires_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_access_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_client_uri: Option<String>,
+    redirect_uris: &'a [RedirectUri],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_uri: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logo_uri: Option<&'a str>,
+    token_endpoint_auth_method: AuthMethod,
+    grant_types: &'a [GrantType],
+    response_types: [&'static str; 1],
+    #[serde(skip_serializing_if = "str::is_empty")]
+    scope: &'a str,
+}
