@@ -24,6 +24,8 @@ pub mod storage {
         allow(rustdoc::broken_intra_doc_links, reason = "it links to stores and to the kit, which are features")
     )]
     #![doc = include_str!("storage.md")]
+    #![doc = ""]
+    #![doc = include_str!("compatible_databases.md")]
     #![doc = "```sql"]
     #![doc = include_str!("../../examples/custom_store/store/schema.sql")]
     #![doc = "```"]

@@ -67,7 +67,7 @@ impl Access {
 /// How access ends.
 #[derive(Debug, Clone)]
 pub(super) enum Ending {
-    Change(Client),
+    Change(Arc<Client>),
     Removal(Arc<Client>),
 }
 
@@ -75,7 +75,7 @@ impl Ending {
     /// Each in turn.
     pub(super) fn of(client: &Arc<Client>, number: usize) -> Self {
         if number.is_multiple_of(2) {
-            Self::Change(Client { blocked: true, ..(**client).clone() })
+            Self::Change(Arc::new(Client { blocked: true, ..(**client).clone() }))
         } else {
             Self::Removal(Arc::clone(client))
         }
@@ -84,7 +84,7 @@ impl Ending {
     pub(super) async fn happen<S: Storage>(self, store: Arc<S>) {
         match self {
             Self::Change(client) => {
-                let outcome = store.update_client(records::update_and_end(client)).await;
+                let outcome = store.update_client(records::update_and_end((*client).clone())).await;
                 assert_eq!(outcome.expect("update_client answers"), Updated::Now, "the only change");
             }
             Self::Removal(client) => {
@@ -214,12 +214,19 @@ pub(super) async fn beside_its_end<S: Storage>(
             let later = scene.rotate(records::rotate(token, grant, NOW)).await;
             assert_eq!(later, Rotated::Gone, "a refresh for a client that lost its access");
         }
-        for approval in [&start.approval, &unused, &late] {
-            let exchange = scene.redeem(records::redeem(approval, NOW)).await;
-            assert_eq!(exchange, Redeemed::Gone, "an exchange for a client that lost its access");
-            assert!(!scene.lists(&approval.grant, NOW).await, "a grant of a client that lost its access");
-        }
-        assert!(scene.consents(&user, client.id.as_str()).await.is_empty(), "consent to a client that lost its access");
+        assert_over(scene, [&start.approval, &unused, &late]).await;
+    }
+}
+
+/// Nothing can be had from what was approved, and nothing is remembered of it.
+async fn assert_over<S: Storage>(scene: &Scene<S>, approvals: [&Approval; 3]) {
+    for approval in approvals {
+        let exchange = scene.redeem(records::redeem(approval, NOW)).await;
+        assert_eq!(exchange, Redeemed::Gone, "an exchange for a client that lost its access");
+        assert!(!scene.lists(&approval.grant, NOW).await, "a grant of a client that lost its access");
+        let (user, client) = (records::user_of(&approval.grant), &approval.grant.client);
+        let given = scene.consents(user.as_str(), client.as_str()).await;
+        assert!(given.is_empty(), "consent to a client that lost its access");
     }
 }
 
