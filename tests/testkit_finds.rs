@@ -207,6 +207,69 @@ finds! {
         two_clocks_that_differ_lose_nothing, attack_12_parallel_uses_by_two_clocks_give_one_token;
 }
 
+finds! {
+    registrations_that_are_all_clients: FoldsNothing in
+        attack_35_identical_registrations_are_one_client, an_identical_registration_renews_the_client,
+        attack_35_a_blocked_client_does_not_come_back_by_registering;
+    a_check_before_a_registration: ChecksBeforeActing in attack_35_identical_registrations_are_one_client;
+    a_blocked_client_that_comes_back: FreesTheBlocked in attack_35_a_blocked_client_does_not_come_back_by_registering;
+    an_identical_registration_that_does_not_count: LosesUpdates in an_identical_registration_renews_the_client;
+    a_refused_registration_that_is_remembered: RemembersRefusals in an_identical_registration_renews_the_client;
+    registrations_without_bounds: IgnoresBudgets in
+        attack_35_at_the_budget_what_would_end_first_gives_way;
+    the_longest_that_gives_way: EvictsTheLatest in attack_35_at_the_budget_what_would_end_first_gives_way;
+    a_client_with_a_grant_that_gives_way: EvictsTheGranted in attack_35_at_the_budget_what_would_end_first_gives_way;
+    a_new_client_that_gives_way: EvictsTheNew in attack_35_at_the_budget_what_would_end_first_gives_way;
+    a_check_before_a_client_gives_way: ChecksBeforeActing in
+        attack_35_giving_way_beside_an_approval_removes_no_client_with_a_grant;
+    a_first_grant_that_is_forgotten: ForgetsFirstGrants in the_first_approval_lets_a_client_stay;
+    a_denial_that_counts_as_a_grant: RemembersDenials in the_first_approval_lets_a_client_stay;
+    an_end_that_every_grant_moves: MovesEndsWithEachGrant in the_first_approval_lets_a_client_stay;
+    a_use_that_is_a_change: ChangesOnRenewal in
+        a_use_moves_the_end_of_a_client_to_later_alone, the_first_approval_lets_a_client_stay;
+    a_use_of_what_has_no_end: RenewsAnything in a_use_moves_the_end_of_a_client_to_later_alone;
+    a_use_that_moves_an_end_back: MovesEndsBack in a_use_moves_the_end_of_a_client_to_later_alone;
+    a_change_that_brings_an_end: TakesTenures in a_change_keeps_how_long_a_client_stays;
+    a_purge_that_leaves_clients: NeverPurges in purging_removes_clients_that_have_ended;
+    a_purge_that_takes_clients_too_early: PurgesEarly in purging_removes_clients_that_have_ended;
+    a_purge_that_leaves_consent_to_clients: KeepsConsent in purging_removes_clients_that_have_ended;
+    a_check_before_a_use: ChecksBeforeActing in a_use_beside_a_purge_keeps_the_client;
+    a_clients_own_grant_that_is_a_users: TakesClientsForUsers in attack_57_a_clients_own_grant_is_no_users;
+    a_clients_own_grant_with_another_end: ShowsFirstEnds in attack_57_a_clients_own_grant_is_no_users;
+    a_clients_own_grant_that_cannot_be_revoked: IgnoresRevocations in attack_57_a_clients_own_grant_is_no_users;
+    a_grant_for_a_client_that_changed: IgnoresRevisions in attack_41_a_client_that_changed_gets_no_grant_of_its_own;
+    a_clients_own_grant_that_a_collision_leaves: LeavesTokensBehind in a_taken_id_leaves_nothing_of_a_clients_own_grant;
+    access_that_does_not_end: IgnoresRevocations in
+        attack_22_what_ends_access_ends_all_of_that_client, all_grants_of_a_user_end_at_once,
+        attack_22_what_is_on_its_way_for_a_client_that_loses_access_is_dead, all_grants_of_a_client_end_at_once,
+        attack_22_revoking_everything_beside_its_use_leaves_nothing_alive;
+    access_that_ends_with_any_change: EndsOnEveryChange in attack_22_what_ends_access_ends_all_of_that_client;
+    access_that_ends_with_a_refused_change: EndsBeforeLooking in attack_22_what_ends_access_ends_all_of_that_client;
+    access_that_ends_before_the_change: ChecksBeforeActing in
+        attack_22_what_is_on_its_way_for_a_client_that_loses_access_is_dead;
+    access_that_ends_beyond_its_owner: RevokesAllOfUsers in
+        attack_22_what_ends_access_ends_all_of_that_client, all_grants_of_a_user_end_at_once,
+        all_grants_of_a_client_end_at_once;
+    consent_that_outlives_access: KeepsConsent in
+        attack_22_what_ends_access_ends_all_of_that_client, all_grants_of_a_user_end_at_once,
+        attack_22_what_is_on_its_way_for_a_client_that_loses_access_is_dead, all_grants_of_a_client_end_at_once,
+        attack_22_revoking_everything_beside_its_use_leaves_nothing_alive;
+    grants_of_users_that_look_alike: FoldsSubjects in all_grants_of_a_user_end_at_once;
+    grants_of_a_client_that_is_called_like_a_user: TakesClientsForUsers in all_grants_of_a_user_end_at_once;
+    grants_that_are_miscounted: StopsMidway in all_grants_of_a_user_end_at_once, all_grants_of_a_client_end_at_once;
+    a_second_claim_that_is_the_first: ClaimsTwice in
+        attack_25_of_parallel_claims_one_is_the_first, a_claim_is_remembered_as_long_as_asked;
+    a_check_before_a_claim: ChecksBeforeActing in attack_25_of_parallel_claims_one_is_the_first;
+    a_claim_that_is_forgotten_early: PurgesEarly in a_claim_is_remembered_as_long_as_asked;
+    a_claim_that_is_never_forgotten: NeverPurges in a_claim_is_remembered_as_long_as_asked;
+    scopes_that_are_cleaned: CleansTexts in scopes_are_read_back_as_they_were_saved;
+    scopes_in_another_order: ListsOldestFirst in scopes_are_read_back_as_they_were_saved;
+    scopes_that_keep_their_revision: KeepsRevisions in
+        scopes_are_read_back_as_they_were_saved, of_parallel_changes_of_the_scopes_one_counts;
+    scopes_that_get_lost_beside_others: LosesUpdates in
+        scopes_are_read_back_as_they_were_saved, of_parallel_changes_of_the_scopes_one_counts;
+}
+
 finds_among_many! {
     large_pages_that_lose_a_row: CutsFullPages in
         pages_show_each_of_many_grants_once, pages_show_each_of_many_clients_once;
@@ -224,7 +287,18 @@ finds_over_two! {
     handles_on_two_databases: (Broken::new(Flaw::None), Broken::new(Flaw::None)), in
         what_one_handle_wrote_the_other_sees, attack_12_exchanges_over_two_handles_give_one_token,
         attack_16_rotations_over_two_handles_give_one_successor, attack_41_decisions_over_two_handles_count_once,
-        attack_22_a_revocation_over_another_handle_leaves_nothing_alive;
+        attack_22_a_revocation_over_another_handle_leaves_nothing_alive,
+        attack_35_identical_registrations_over_two_handles_are_one_client,
+        attack_25_claims_over_two_handles_count_once, of_changes_of_one_state_over_two_handles_one_counts,
+        attack_22_a_client_that_loses_access_over_another_handle_keeps_nothing;
+    registrations_over_two_handles_that_are_all_clients: Broken::two(Flaw::FoldsNothing), in
+        attack_35_identical_registrations_over_two_handles_are_one_client;
+    claims_over_two_handles_that_are_all_the_first: Broken::two(Flaw::ClaimsTwice), in
+        attack_25_claims_over_two_handles_count_once;
+    changes_over_two_handles_that_all_count: Broken::two(Flaw::LosesUpdates), in
+        of_changes_of_one_state_over_two_handles_one_counts;
+    access_that_ends_before_the_change_over_two_handles: Broken::two(Flaw::ChecksBeforeActing), in
+        attack_22_a_client_that_loses_access_over_another_handle_keeps_nothing;
     a_handle_that_keeps_what_it_read: Broken::two(Flaw::KeepsWhatItRead), in what_one_handle_wrote_the_other_sees;
     exchanges_over_two_handles_that_all_succeed: Broken::two(Flaw::RedeemsTwice), in
         attack_12_exchanges_over_two_handles_give_one_token;
@@ -235,7 +309,8 @@ finds_over_two! {
     decisions_over_two_handles_that_all_count: Broken::two(Flaw::IgnoresMarks), in
         attack_41_decisions_over_two_handles_count_once;
     a_revocation_that_the_other_handle_ignores: Broken::two(Flaw::IgnoresRevocations), in
-        what_one_handle_wrote_the_other_sees, attack_22_a_revocation_over_another_handle_leaves_nothing_alive;
+        what_one_handle_wrote_the_other_sees, attack_22_a_revocation_over_another_handle_leaves_nothing_alive,
+        attack_22_a_client_that_loses_access_over_another_handle_keeps_nothing;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

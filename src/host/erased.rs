@@ -4,9 +4,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::request::Parts;
+use serde_json::{Map, Value};
 
 use super::Host;
+use super::admission::{Admission, Applicant};
 use super::consent::{ConsentUi, ConsentView, DecidedView, ErrorView, Page};
+use super::hooks::{AccessView, Asked, Verdict, Where};
 use super::user::{HostError, SignIn, User};
 use crate::protocol::grant::Subject;
 
@@ -24,6 +27,9 @@ trait DynHost: Send + Sync + 'static {
     fn signed_in_dyn<'a>(&'a self, request: &'a Parts) -> Boxed<'a, Option<User>>;
     fn sign_in_dyn<'a>(&'a self, request: &'a Parts, ask: SignIn) -> Boxed<'a, String>;
     fn is_allowed_dyn<'a>(&'a self, subject: &'a Subject) -> Boxed<'a, bool>;
+    fn admit_dyn<'a>(&'a self, applicant: &'a Applicant<'_>, source: &'a Parts) -> Boxed<'a, Admission>;
+    fn may_ask_dyn<'a>(&'a self, asked: Asked<'a>) -> Boxed<'a, Verdict>;
+    fn extra_fields_dyn<'a>(&'a self, access: AccessView<'a>, place: Where) -> Boxed<'a, Map<String, Value>>;
 }
 
 impl<H: Host> DynHost for H {
@@ -35,6 +41,15 @@ impl<H: Host> DynHost for H {
     }
     fn is_allowed_dyn<'a>(&'a self, subject: &'a Subject) -> Boxed<'a, bool> {
         Box::pin(self.is_allowed(subject))
+    }
+    fn admit_dyn<'a>(&'a self, applicant: &'a Applicant<'_>, source: &'a Parts) -> Boxed<'a, Admission> {
+        Box::pin(self.admit(applicant, source))
+    }
+    fn may_ask_dyn<'a>(&'a self, asked: Asked<'a>) -> Boxed<'a, Verdict> {
+        Box::pin(self.may_ask(asked))
+    }
+    fn extra_fields_dyn<'a>(&'a self, access: AccessView<'a>, place: Where) -> Boxed<'a, Map<String, Value>> {
+        Box::pin(self.extra_fields(access, place))
     }
 }
 
@@ -54,6 +69,15 @@ impl Host for AnyHost {
     }
     async fn is_allowed(&self, subject: &Subject) -> Result<bool, HostError> {
         self.0.is_allowed_dyn(subject).await
+    }
+    async fn admit(&self, applicant: &Applicant<'_>, source: &Parts) -> Result<Admission, HostError> {
+        self.0.admit_dyn(applicant, source).await
+    }
+    async fn may_ask(&self, asked: Asked<'_>) -> Result<Verdict, HostError> {
+        self.0.may_ask_dyn(asked).await
+    }
+    async fn extra_fields(&self, access: AccessView<'_>, place: Where) -> Result<Map<String, Value>, HostError> {
+        self.0.extra_fields_dyn(access, place).await
     }
 }
 

@@ -191,8 +191,10 @@ pub struct Client {
     /// When its users are asked for consent.
     pub consent_policy: ConsentPolicy,
     /// Whether it was shut out by the app's own people.
+    #[serde(default)]
     pub blocked: bool,
     /// Where its tokens live for other than the usual times.
+    #[serde(default)]
     pub lifetimes: ClientLifetimes,
     /// The resources whose tokens it may introspect beside its own (RFC 7662); `None` if it may introspect none.
     pub introspects: Option<Vec<ResourceUri>>,
@@ -226,6 +228,12 @@ impl Client {
         };
         // OpenID Connect Core §11: it is for clients that get refresh tokens
         if self.may_use(GrantType::RefreshToken) { ceiling } else { ceiling.without(OFFLINE_ACCESS) }
+    }
+
+    /// Whether it registered itself, was not used since, and is over.
+    #[must_use]
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.tenure.is_some_and(|tenure| tenure.until <= now)
     }
 
     /// A digest of what people see of the client and decide about. A new secret or other lifetimes do not change

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::client::{Client, ClientId, GrantType};
 use super::commit::{GrantClient, Granted};
 use super::error::TokenReason;
-use super::grant::{AccessRecord, Grant, Holder};
+use super::grant::{Access, AccessRecord, Grant, Holder};
 use super::params::Parameters;
 use super::policy::{Lifetimes, Policy};
 use super::resource::ResourceUri;
@@ -155,6 +155,13 @@ impl UncommittedGrant {
             access: self.access.clone(),
             now: self.now,
         }
+    }
+
+    /// What the client gets.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        let CheckedAccess { scopes, resource, .. } = &self.checked;
+        Access { grant: Arc::clone(&self.grant), scopes: scopes.clone(), resource: resource.clone() }
     }
 
     /// The answer, now that the store has spoken: without a refresh token (RFC 6749 §4.4.3).

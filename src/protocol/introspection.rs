@@ -1,11 +1,14 @@
 //! What a token is worth, for the resource servers that are out of reach of a guard (RFC 7662).
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::client::{Client, ClientId};
 use super::commit::{StoredAccess, StoredRefresh};
 use super::error::TokenReason;
-use super::grant::{Grant, Holder, Subject};
+use super::extra::ExtraFields;
+use super::grant::{Access, Grant, Holder, Subject};
 use super::issuer::Issuer;
 use super::params::Parameters;
 use super::resource::ResourceUri;
@@ -47,8 +50,7 @@ impl Introspection {
 /// A token that is good, as far as the client that asks may know.
 #[derive(Debug)]
 pub struct ActiveToken {
-    holder: Holder,
-    client: ClientId,
+    grant: Arc<Grant>,
     scopes: ScopeSet,
     /// For an access token: the resource that it is for, and when it was issued.
     access: Option<(ResourceUri, Timestamp)>,
@@ -68,8 +70,7 @@ pub fn of_access(
     let is_for_asking = asking.introspects.as_ref().is_some_and(|resources| resources.contains(&token.resource));
     let may_know = is_own(&grant, asking) || is_for_asking;
     (may_know && !revoked && now < token.expires_at).then(|| ActiveToken {
-        holder: grant.holder.clone(),
-        client: grant.client.clone(),
+        grant,
         scopes: token.scopes,
         access: Some((token.resource, token.issued_at)),
         expires_at: token.expires_at,
@@ -89,9 +90,8 @@ pub fn of_refresh(
     let StoredRefresh { token, rotation, grant, revoked } = stored;
     let is_good = !revoked && rotation.is_none() && now < token.expires_at;
     (is_own(&grant, asking) && is_good).then(|| ActiveToken {
-        holder: grant.holder.clone(),
-        client: grant.client.clone(),
         scopes: grant.scopes.clone(),
+        grant,
         access: None,
         expires_at: token.expires_at,
     })
@@ -104,8 +104,15 @@ fn is_own(grant: &Grant, asking: &Client) -> bool {
 impl ActiveToken {
     /// Whose access it is, for the host to say whether they are still allowed.
     #[must_use]
-    pub const fn holder(&self) -> &Holder {
-        &self.holder
+    pub fn holder(&self) -> &Holder {
+        &self.grant.holder
+    }
+
+    /// What an access token gives; `None` for a refresh token.
+    #[must_use]
+    pub fn access(&self) -> Option<Access> {
+        let (resource, _) = self.access.as_ref()?;
+        Some(Access { grant: Arc::clone(&self.grant), scopes: self.scopes.clone(), resource: resource.clone() })
     }
 
     /// The answer's body (RFC 7662 §2.2).
@@ -116,9 +123,10 @@ impl ActiveToken {
     ///
     /// # Errors
     /// If it cannot be written as JSON.
-    pub fn to_json(&self, issuer: &Issuer) -> Result<String, serde_json::Error> {
-        let Self { holder, client, scopes, access, expires_at } = self;
-        serde_json::to_string(&Answer {
+    pub fn to_json(&self, issuer: &Issuer, extra: &ExtraFields) -> Result<String, serde_json::Error> {
+        let Self { grant, scopes, access, expires_at } = self;
+        let Grant { holder, client, .. } = &**grant;
+        let mut json = serde_json::to_string(&Answer {
             active: true,
             scope: scopes.as_str(),
             client_id: client,
@@ -132,7 +140,9 @@ impl ActiveToken {
             },
             aud: access.as_ref().map(|(resource, _)| resource),
             iss: issuer.as_str(),
-        })
+        })?;
+        json.insert_str(json.len() - 1, &extra.members());
+        Ok(json)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every rule of every RFC, and nothing else: no input or output, no clock, no randomness.
 
+pub mod admission;
 pub mod authorize;
 pub mod bearer;
 pub mod client;
@@ -9,11 +10,14 @@ pub mod client_credentials;
 pub mod commit;
 pub mod cors;
 pub mod error;
+pub mod extra;
 pub mod given_secret;
 pub mod grant;
+pub mod initial_access;
 pub mod interaction;
 pub mod introspection;
 pub mod issuer;
+pub mod management;
 pub mod metadata;
 pub mod new_client;
 pub mod params;
@@ -22,6 +26,8 @@ pub mod policy;
 pub mod prompt;
 pub mod redirect;
 pub mod refresh;
+pub mod registered;
+pub mod registered;
 pub mod registration;
 pub mod resource;
 pub mod response;

@@ -251,19 +251,21 @@ impl NewClient {
 pub struct NewClientSeed {
     id: [u8; 10],
     secret: [u8; 32],
+    token: [u8; 32],
 }
 
 impl NewClientSeed {
     /// Randomness that a seed takes, in bytes.
-    pub const LEN: usize = 42;
+    pub const LEN: usize = 74;
 
     /// Takes fresh random bytes.
     #[must_use]
     pub fn from_random(bytes: &[u8; Self::LEN]) -> Self {
-        let (mut id, mut secret) = ([0; 10], [0; 32]);
+        let (mut id, mut secret, mut token) = ([0; 10], [0; 32], [0; 32]);
         id.copy_from_slice(&bytes[..10]);
-        secret.copy_from_slice(&bytes[10..]);
-        Self { id, secret }
+        secret.copy_from_slice(&bytes[10..42]);
+        token.copy_from_slice(&bytes[42..]);
+        Self { id, secret, token }
     }
 
     /// An id that lies behind those made earlier.
@@ -275,6 +277,10 @@ impl NewClientSeed {
 
     pub(super) fn client_secret(&self) -> BearerText {
         BearerText::client_secret(&self.secret)
+    }
+
+    pub(super) fn registration_token(&self) -> BearerText {
+        BearerText::registration_token(&self.token)
     }
 }
 

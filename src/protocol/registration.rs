@@ -1,19 +1,11 @@
 //! Dynamic client registration (RFC 7591).
 
-use std::sync::Arc;
+use serde::Deserialize;
 
-use serde::{Deserialize, Serialize};
-
-use super::client::{
-    AuthMethod, Client, ClientAuthentication, ClientId, ClientLifetimes, ClientMetadata, ClientOrigin, ConsentPolicy,
-    GrantType,
-};
+use super::client::{AuthMethod, ClientMetadata, GrantType};
 use super::error::RegistrationReason;
-use super::new_client::NewClientSeed;
-use super::policy::Policy;
 use super::redirect::RedirectUri;
-use super::secret::{BearerText, SecretHash};
-use super::time::Timestamp;
+use super::secret::SecretHash;
 
 const MAX_REDIRECT_URIS: usize = 32;
 const MAX_NAME_CHARS: usize = 256;
@@ -31,6 +23,19 @@ struct Request {
     logo_uri: Option<String>,
     token_endpoint_auth_method: Option<OneOrMany>,
     grant_types: Option<Vec<String>>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+}
+
+/// What a client asks for when it registers.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// What it says of itself, checked.
+    pub metadata: ClientMetadata,
+    /// Whether it asks to act for itself (RFC 6749 §4.4).
+    pub wants_client_credentials: bool,
+    pub(super) client_id: Option<String>,
+    pub(super) client_secret: Option<SecretHash>,
 }
 
 /// Some clients send a list of methods where the RFC has one.
@@ -43,25 +48,32 @@ enum OneOrMany {
 
 /// Reads a registration request (RFC 7591 §3.1).
 ///
-/// Unknown grant and response types and scopes are dropped, not refused (RFC 7591 §2: the server "MAY
-/// replace" values), and `application_type` is no reason to refuse.
+/// Unknown grant and response types are dropped, not refused (RFC 7591 §2: the server "MAY replace" values), and
+/// `application_type` is no reason to refuse. So is `scope`: clients send what they know of at that time and ask for
+/// more later, so each may get what the app allows, and the answer says what that is.
 ///
 /// # Errors
 /// See [`RegistrationReason`].
-pub fn read(body: &[u8]) -> Result<ClientMetadata, RegistrationReason> {
+pub fn read(body: &[u8]) -> Result<Registration, RegistrationReason> {
     // RFC 8259 §9: a parser "may set limits on the maximum depth of nesting". That of serde_json has none
     // for fields that it skips.
     if json_depth(body) > MAX_JSON_DEPTH {
         return Err(RegistrationReason::NotMetadata);
     }
     let request: Request = serde_json::from_slice(body).map_err(|_| RegistrationReason::NotMetadata)?;
-    Ok(ClientMetadata {
-        redirect_uris: redirect_uris(&request.redirect_uris.unwrap_or_default())?,
-        name: name(request.client_name)?,
-        home_page: request.client_uri.filter(|url| is_web_page(url)),
-        logo: request.logo_uri.filter(|url| is_web_page(url)),
-        auth_method: auth_method(request.token_endpoint_auth_method)?,
-        grant_types: grant_types(request.grant_types)?,
+    let sent = request.grant_types.as_deref().unwrap_or_default();
+    Ok(Registration {
+        wants_client_credentials: sent.iter().any(|name| name == "client_credentials"),
+        metadata: ClientMetadata {
+            redirect_uris: redirect_uris(&request.redirect_uris.unwrap_or_default())?,
+            name: name(request.client_name)?,
+            home_page: request.client_uri.filter(|url| is_web_page(url)),
+            logo: request.logo_uri.filter(|url| is_web_page(url)),
+            auth_method: auth_method(request.token_endpoint_auth_method)?,
+            grant_types: grant_types(sent)?,
+        },
+        client_id: request.client_id,
+        client_secret: request.client_secret.as_deref().map(SecretHash::of_text),
     })
 }
 
@@ -129,103 +141,15 @@ fn auth_method(sent: Option<OneOrMany>) -> Result<AuthMethod, RegistrationReason
     known.ok_or(RegistrationReason::AuthMethodUnsupported)
 }
 
-fn grant_types(sent: Option<Vec<String>>) -> Result<Vec<GrantType>, RegistrationReason> {
+fn grant_types(sent: &[String]) -> Result<Vec<GrantType>, RegistrationReason> {
     // RFC 7591 §2: "If omitted, the default behavior is that the client will use only the
     // "authorization_code" Grant Type."
-    let sent = sent.filter(|types| !types.is_empty()).unwrap_or_else(|| vec!["authorization_code".to_owned()]);
     let has = |name: &str| sent.iter().any(|known| known == name);
-    match (has("authorization_code"), has("refresh_token")) {
+    match (sent.is_empty() || has("authorization_code"), has("refresh_token")) {
         (true, true) => Ok(vec![GrantType::AuthorizationCode, GrantType::RefreshToken]),
         (true, false) => Ok(vec![GrantType::AuthorizationCode]),
         (false, _) => Err(RegistrationReason::NoGrantType),
     }
-}
-
-/// A client that registered itself, with its secret, which is shown once.
-#[derive(Debug)]
-pub struct Registered {
-    client: Arc<Client>,
-    secret: Option<BearerText>,
-}
-
-impl Registered {
-    /// Makes the client.
-    ///
-    /// # Errors
-    /// Never with ids as they are made here; the type of an id says so by a `Result`.
-    pub fn new(metadata: ClientMetadata, seed: &NewClientSeed, now: Timestamp) -> Result<Self, RegistrationReason> {
-        let id = ClientId::parse(&seed.client_id(now)).map_err(|_| RegistrationReason::ServerError)?;
-        let secret = (metadata.auth_method != AuthMethod::None).then(|| seed.client_secret());
-        let authentication = secret.as_ref().map_or(ClientAuthentication::None, |secret| {
-            ClientAuthentication::Secret(SecretHash::of_text(secret.expose()))
-        });
-        let client = Arc::new(Client {
-            id,
-            origin: ClientOrigin::Dynamic,
-            authentication,
-            metadata,
-            scope_ceiling: None,
-            consent_policy: ConsentPolicy::Ask,
-            blocked: false,
-            lifetimes: ClientLifetimes::default(),
-            introspects: None,
-            registration: None,
-            tenure: None,
-            created_at: now,
-            revision: 0,
-        });
-        Ok(Self { client, secret })
-    }
-
-    /// The client, for the store.
-    #[must_use]
-    pub const fn client(&self) -> &Arc<Client> {
-        &self.client
-    }
-
-    /// The answer's body (RFC 7591 §3.2.1): what is registered, as it is in force.
-    ///
-    /// # Errors
-    /// If it cannot be written as JSON.
-    pub fn to_json(&self, policy: &Policy) -> Result<String, serde_json::Error> {
-        let metadata = &self.client.metadata;
-        serde_json::to_string(&Response {
-            client_id: &self.client.id,
-            client_id_issued_at: self.client.created_at.as_secs(),
-            client_secret: self.secret.as_ref().map(BearerText::expose),
-            client_secret_expires_at: self.secret.as_ref().map(|_| 0),
-            redirect_uris: &metadata.redirect_uris,
-            client_name: metadata.name.as_deref(),
-            client_uri: metadata.home_page.as_deref(),
-            logo_uri: metadata.logo.as_deref(),
-            token_endpoint_auth_method: metadata.auth_method,
-            grant_types: &metadata.grant_types,
-            response_types: ["code"],
-            scope: self.client.ceiling(&policy.scopes).as_str(),
-        })
-    }
-}
-
-#[derive(Serialize)]
-struct Response<'a> {
-    client_id: &'a ClientId,
-    client_id_issued_at: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_secret: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_secret_expires_at: Option<u64>,
-    redirect_uris: &'a [RedirectUri],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_uri: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    logo_uri: Option<&'a str>,
-    token_endpoint_auth_method: AuthMethod,
-    grant_types: &'a [GrantType],
-    response_types: [&'static str; 1],
-    #[serde(skip_serializing_if = "str::is_empty")]
-    scope: &'a str,
 }
 
 #[cfg(test)]
@@ -234,18 +158,14 @@ mod tests {
 
     #[test]
     fn attack_30_privileged_fields_are_ignored() {
-        let metadata = read(
+        let asked = read(
             br#"{"redirect_uris":["https://a.example/cb"],"first_party":true,"consent":"skip","origin":"administrator",
                 "scope_ceiling":"admin","scope":"admin","grant_types":["client_credentials","authorization_code"],
                 "introspection":true,"client_id":"mine","client_secret":"mine","revision":7}"#,
         )
         .unwrap();
-        assert_eq!(metadata.grant_types, [GrantType::AuthorizationCode]);
-        let seed = NewClientSeed::from_random(&[1; NewClientSeed::LEN]);
-        let registered = Registered::new(metadata, &seed, Timestamp::from_millis(1)).unwrap();
-        let client = registered.client();
-        assert_eq!((client.origin, client.revision), (ClientOrigin::Dynamic, 0));
-        assert!(client.scope_ceiling.is_none() && client.id.as_str() != "mine");
+        assert_eq!(asked.metadata.grant_types, [GrantType::AuthorizationCode]);
+        assert!(asked.wants_client_credentials, "it is known, for the app to say");
         assert_eq!(
             read(br#"{"redirect_uris":["https://a.example/cb"],"grant_types":["client_credentials"]}"#).unwrap_err(),
             RegistrationReason::NoGrantType
@@ -260,7 +180,8 @@ mod tests {
                 .replace('\u{0}', "\\u0000")
                 .as_bytes(),
         )
-        .unwrap();
+        .unwrap()
+        .metadata;
         assert_eq!(metadata.name.as_deref(), Some("ab c"));
         assert_eq!((metadata.home_page, metadata.logo), (None, None));
     }

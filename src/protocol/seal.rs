@@ -33,6 +33,8 @@ pub enum Purpose {
     Prompt,
     /// What a refresh token was rotated to, for the owner of the old one.
     Successor,
+    /// An initial access token.
+    InitialAccess,
 }
 
 impl Purpose {
@@ -40,6 +42,7 @@ impl Purpose {
         match self {
             Self::Prompt => b"grantor prompt v1",
             Self::Successor => b"grantor successor v1",
+            Self::InitialAccess => b"grantor initial access v1",
         }
     }
 }

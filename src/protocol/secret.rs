@@ -237,6 +237,12 @@ impl BearerText {
         Self(format!("grs_{}", URL_SAFE_NO_PAD.encode(random)))
     }
 
+    /// A token by which a client manages its registration, from fresh random bytes.
+    #[must_use]
+    pub fn registration_token(random: &[u8; 32]) -> Self {
+        Self(format!("grm_{}", URL_SAFE_NO_PAD.encode(random)))
+    }
+
     /// A text that was sealed for its owner and opened by them.
     pub(super) const fn from_sealed(text: String) -> Self {
         Self(text)

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::clients::FixedClient;
 use super::resources::{catalogue, known_scopes, registry};
 use super::{Documents, Inner, InvalidConfiguration, Paths, Resource, Server};
-use crate::host::{AnyConsentUi, AnyHost, AppView, Clock, ConsentUi, Entropy, Host, SystemClock, SystemEntropy};
+use crate::host::{
+    AnyConsentUi, AnyHost, AppView, Audit, Clock, ConsentUi, Entropy, Host, SystemClock, SystemEntropy, Trail,
+};
 use crate::protocol::issuer::Issuer;
 use crate::protocol::new_client::NewClient;
 use crate::protocol::policy::{Lifetimes, Policy};
@@ -23,6 +25,17 @@ pub enum Registration {
     Off,
     /// Any client, by itself (RFC 7591). Its users are told that its name is a mere claim.
     Open,
+    /// Whom the app admits, and on its terms: [`Host::admit`](crate::Host::admit) is asked.
+    Decided,
+}
+
+/// What is configured about registration.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RegistrationRules {
+    pub(super) who: Registration,
+    pub(super) needs_token: bool,
+    pub(super) managed: bool,
+    pub(super) budget: u32,
 }
 
 /// Puts a [`Server`] together. Nothing is checked before [`Builder::build`].
@@ -36,7 +49,7 @@ pub struct Builder {
     resources: Vec<Resource>,
     default_resource: Option<String>,
     lifetimes: Lifetimes,
-    registration: Registration,
+    registration: RegistrationRules,
     clients: Vec<NewClient>,
     storage: Option<AnyStorage>,
     host: Option<AnyHost>,
@@ -44,6 +57,8 @@ pub struct Builder {
     keys: Option<Keys>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    audits: Vec<Box<dyn Audit>>,
+    checks_users: bool,
 }
 
 impl Builder {
@@ -57,7 +72,12 @@ impl Builder {
             resources: Vec::new(),
             default_resource: None,
             lifetimes: Lifetimes::default(),
-            registration: Registration::default(),
+            registration: RegistrationRules {
+                who: Registration::Off,
+                needs_token: false,
+                managed: false,
+                budget: 10_000,
+            },
             clients: Vec::new(),
             storage: None,
             host: None,
@@ -65,6 +85,8 @@ impl Builder {
             keys: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
+            audits: Vec::new(),
+            checks_users: false,
         }
     }
 
@@ -129,7 +151,27 @@ impl Builder {
 
     /// Who may register clients; nobody otherwise.
     pub const fn registration(mut self, registration: Registration) -> Self {
-        self.registration = registration;
+        self.registration.who = registration;
+        self
+    }
+
+    /// Demands a token from [`Server::issue_initial_access_token`] of whoever registers a client (RFC 7591 §3).
+    pub const fn initial_access_tokens(mut self) -> Self {
+        self.registration.needs_token = true;
+        self
+    }
+
+    /// Gives each client that registers itself a token by which it reads, changes and removes its registration
+    /// (RFC 7592). Public clients then no longer share one registration where theirs are the same.
+    pub const fn registration_management(mut self) -> Self {
+        self.registration.managed = true;
+        self
+    }
+
+    /// How many clients that registered themselves and never got a grant there may be; 10,000 otherwise. Beyond
+    /// that, those that would end first give way to new ones, so that nobody can lock others out.
+    pub const fn registration_budget(mut self, clients: u32) -> Self {
+        self.registration.budget = clients;
         self
     }
 
@@ -161,6 +203,24 @@ impl Builder {
     /// Pages of one's own instead of the built-in ones.
     pub fn consent_ui(mut self, ui: impl ConsentUi) -> Self {
         self.ui = Some(AnyConsentUi::new(ui));
+        self
+    }
+
+    /// Who takes the events of everything that changes or is refused; nobody otherwise. Given several times, all
+    /// of them do.
+    pub fn audit(mut self, audit: impl Audit) -> Self {
+        self.audits.push(Box::new(audit));
+        self
+    }
+
+    /// Lets every guard ask [`Host::is_allowed`] about the user of a token, so that someone who was disabled is
+    /// out with the next request instead of within the life of an access token.
+    ///
+    /// The price is one question to the host for each guarded request, on its critical path: if the host cannot
+    /// answer, the request is answered with 503. Revoking the grants of someone who is disabled has the same
+    /// effect once and for all.
+    pub const fn check_users_on_every_request(mut self) -> Self {
+        self.checks_users = true;
         self
     }
 
@@ -202,8 +262,9 @@ impl Builder {
         let policy = Policy { issuer, scopes, default_scopes, resources, lifetimes: self.lifetimes };
         let fixed_clients = fixed(self.clients, &policy, self.clock.now())?;
         let paths = Paths::new(&policy.issuer, self.base_path)?;
-        let documents = Documents::new(&policy, &paths, self.registration)?;
-        Ok(Server(Arc::new(Inner {
+        let documents = Documents::new(&policy, &paths, self.registration.who)?;
+        let trail = Trail::new(self.audits, Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        let inner = Inner {
             policy,
             paths,
             documents,
@@ -216,7 +277,10 @@ impl Builder {
             keys,
             clock: self.clock,
             entropy: self.entropy,
-        })))
+            trail,
+            checks_users: self.checks_users,
+        };
+        Ok(Server(Arc::new(inner), None))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use crate::host::Place;
 use crate::server::{Registration, Server};
 
 const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
@@ -19,6 +20,8 @@ pub(super) enum Endpoint {
     Revoke,
     Introspect,
     Register,
+    /// The registration of the client of that id, as it stands in the path.
+    Registration(String),
     ServerMetadata,
     /// The document at that place of the list.
     ResourceMetadata(usize),
@@ -32,6 +35,7 @@ pub(super) enum Methods {
     Read,
     Post,
     ReadAndPost,
+    ReadPutAndDelete,
 }
 
 impl Methods {
@@ -41,6 +45,7 @@ impl Methods {
             Self::Read => reads,
             Self::Post => *method == Method::POST,
             Self::ReadAndPost => reads || *method == Method::POST,
+            Self::ReadPutAndDelete => reads || *method == Method::PUT || *method == Method::DELETE,
         }
     }
 
@@ -50,16 +55,32 @@ impl Methods {
             Self::Read => "GET, HEAD, OPTIONS",
             Self::Post => "POST, OPTIONS",
             Self::ReadAndPost => "GET, HEAD, POST, OPTIONS",
+            Self::ReadPutAndDelete => "GET, HEAD, PUT, DELETE, OPTIONS",
         }
     }
 }
 
 impl Endpoint {
+    pub(super) const fn place(&self) -> Place {
+        match self {
+            Self::Authorize => Place::Authorize,
+            Self::Consent => Place::Consent,
+            Self::Token => Place::Token,
+            Self::Revoke => Place::Revoke,
+            Self::Introspect => Place::Introspect,
+            Self::Register => Place::Register,
+            Self::Registration(_) => Place::ManageRegistration,
+            Self::ServerMetadata | Self::ResourceMetadata(_) => Place::Metadata,
+            Self::Absent => Place::Elsewhere,
+        }
+    }
+
     pub(super) const fn methods(&self) -> Methods {
         match self {
             Self::Authorize => Methods::ReadAndPost,
             Self::Consent | Self::Token | Self::Revoke | Self::Introspect | Self::Register => Methods::Post,
             Self::ServerMetadata | Self::ResourceMetadata(_) => Methods::Read,
+            Self::Registration(_) => Methods::ReadPutAndDelete,
             Self::Absent => Methods::ReadAndPost,
         }
     }
@@ -72,6 +93,7 @@ impl Endpoint {
             | Self::Revoke
             | Self::Introspect
             | Self::Register
+            | Self::Registration(_)
             | Self::ServerMetadata
             | Self::ResourceMetadata(_)
             | Self::Absent => true,
@@ -99,6 +121,7 @@ impl Server {
                 .map(String::clone);
         let at = |path, below| RoutePattern { path, below };
         let mut patterns: Vec<_> = endpoints.into_iter().map(|path| at(path, false)).collect();
+        patterns.push(at(paths.register.clone(), true));
         // Some clients put the well-known string behind the issuer's path.
         let issuer_path = Some(self.policy().issuer.path()).filter(|path| !path.is_empty());
         for base in std::iter::once("").chain(issuer_path) {
@@ -124,8 +147,14 @@ impl Server {
         if let Some((_, endpoint)) = fixed.into_iter().find(|(known, _)| **known == path) {
             return Some(endpoint);
         }
-        if path == paths.register {
-            return Some(if self.registration() == Registration::Off { Endpoint::Absent } else { Endpoint::Register });
+        if let Some(rest) = path.strip_prefix(&paths.register)
+            && (rest.is_empty() || rest.starts_with('/'))
+        {
+            return Some(match rest.strip_prefix('/') {
+                _ if self.registration() == Registration::Off => Endpoint::Absent,
+                None => Endpoint::Register,
+                Some(id) => Endpoint::Registration(percent_decoded(id)),
+            });
         }
         if let Some(rest) = path.strip_prefix(RESOURCE_METADATA)
             && let Some(at) = self.documents().resources.iter().position(|(known, _)| known == rest)
@@ -135,6 +164,20 @@ impl Server {
         let behind_issuer = path.strip_prefix(self.policy().issuer.path());
         (is_well_known(path) || behind_issuer.is_some_and(is_well_known)).then_some(Endpoint::Absent)
     }
+}
+
+/// A segment of a path; what does not decode is left as it is and names nobody.
+fn percent_decoded(segment: &str) -> String {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let digits = behind.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let decoded = digits.filter(|_| *first == b'%');
+        let decoded = decoded.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        bytes.push(decoded.unwrap_or(*first));
+        rest = if decoded.is_some() { &behind[2..] } else { behind };
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| segment.to_owned())
 }
 
 fn is_well_known(path: &str) -> bool {

@@ -55,6 +55,10 @@ impl Broken {
         Ok(())
     }
 
+    pub(super) fn has_denials(&self) -> bool {
+        self.notes.lock().unwrap().denials > 0
+    }
+
     pub(super) async fn read_consents(
         &self,
         subject: &Subject,

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "part of a test")]
 
 mod changes;
+mod claims;
 mod consents;
+mod endings;
 mod refresh;
+mod registrations;
 mod scans;
 
 use std::collections::HashMap;
@@ -13,7 +16,7 @@ use std::time::Duration;
 
 use scans::cut;
 
-use grantor::protocol::client::{Client, ClientId};
+use grantor::protocol::client::{Client, ClientId, Tenure};
 use grantor::protocol::grant::{Holder, Rotation, Subject};
 use grantor::protocol::interaction::Consent;
 use grantor::protocol::scope_records::ScopeRecords;
@@ -105,6 +108,21 @@ pub(crate) enum Flaw {
     MovesEndsBack,
     CutsFullPages,
     KeepsWhatItRead,
+    FoldsNothing,
+    FreesTheBlocked,
+    IgnoresBudgets,
+    EvictsTheLatest,
+    EvictsTheGranted,
+    EvictsTheNew,
+    ForgetsFirstGrants,
+    MovesEndsWithEachGrant,
+    ChangesOnRenewal,
+    RenewsAnything,
+    TakesTenures,
+    EndsOnEveryChange,
+    EndsBeforeLooking,
+    RevokesAllOfUsers,
+    ClaimsTwice,
 }
 
 const BEGINNING: Timestamp = Timestamp::from_millis(0);
@@ -129,6 +147,10 @@ pub(crate) struct Broken {
     ends: Mutex<HashMap<OrderedId, Timestamp>>,
     /// The revisions that clients were brought with.
     revisions: Mutex<HashMap<ClientId, u32>>,
+    /// How long clients stay, as this store has it.
+    tenures: Mutex<HashMap<ClientId, Option<Tenure>>>,
+    folds: Mutex<registrations::Folds>,
+    claimed: Mutex<claims::Keys>,
     one_at_a_time: tokio::sync::Mutex<()>,
 }
 
@@ -156,6 +178,9 @@ impl Broken {
             latest: Mutex::new(BEGINNING),
             ends: Mutex::default(),
             revisions: Mutex::default(),
+            tenures: Mutex::default(),
+            folds: Mutex::default(),
+            claimed: Mutex::default(),
             one_at_a_time: tokio::sync::Mutex::default(),
         }
     }
@@ -348,9 +373,7 @@ impl Storage for Broken {
     }
 
     async fn insert_client(&self, op: InsertClient) -> Result<Inserted, StorageError> {
-        self.revisions.lock().unwrap().entry(op.client.id.clone()).or_insert(op.client.revision);
-        let outcome = self.inner.insert_client(op).await?;
-        Ok(if self.has(Flaw::ReplacesClients) { Inserted::New } else { outcome })
+        self.add_client(op).await
     }
 
     async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
@@ -358,27 +381,27 @@ impl Storage for Broken {
     }
 
     async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        self.inner.scopes().await
+        self.read_scopes().await
     }
 
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
-        self.inner.remove_client(op).await
+        self.remove(op).await
     }
 
     async fn renew_client(&self, op: RenewClient) -> Result<Renewed, StorageError> {
-        self.inner.renew_client(op).await
+        self.renew(op).await
     }
 
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
-        self.inner.grant_client(op).await
+        self.grant_own(op).await
     }
 
     async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
-        self.inner.save_scopes(op).await
+        self.save(op).await
     }
 
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
-        self.inner.claim_once(op).await
+        self.claim(op).await
     }
 
     async fn decide(&self, mut op: Decide) -> Result<Decided, StorageError> {
@@ -389,7 +412,8 @@ impl Storage for Broken {
             return Ok(Decided::First);
         }
         let prompt = op.prompt;
-        let outcome = self.inner.decide(op).await?;
+        let outcome = self.inner.decide(op.clone()).await?;
+        self.renew_on_approval(op, outcome).await?;
         match (self.flaw, outcome) {
             (Flaw::SwapsDecisions, Decided::AlreadyDecided { approved }) => {
                 return Ok(Decided::AlreadyDecided { approved: !approved });
@@ -442,7 +466,7 @@ impl Storage for Broken {
     }
 
     async fn revoke_grants(&self, op: RevokeGrants) -> Result<u32, StorageError> {
-        self.inner.revoke_grants(op).await
+        self.revoke_all(op).await
     }
 
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {

@@ -33,7 +33,7 @@ async fn it_is_the_store_otherwise() {
 
 #[tokio::test]
 async fn a_token_that_ended_is_not_answered() {
-    for ending in Ending::ALL {
+    for ending in Ending::each() {
         let scene = Scene::new(Sharing::Sole).await;
         let installed = scene.kept().await;
         ending.of(&scene.cached, &installed).await.unwrap();
@@ -56,7 +56,7 @@ async fn a_client_that_changed_is_not_answered_as_it_was() {
 /// The look-up reads the store before the end, and what it read arrives after it.
 #[tokio::test]
 async fn a_look_up_beside_an_ending_keeps_nothing() {
-    for ending in Ending::ALL {
+    for ending in Ending::each() {
         let scene = Scene::new(Sharing::Sole).await;
         let installed = scene.installed().await;
         scene.store.plan(Call::AccessToken, Plan::HoldAnswer);
@@ -84,7 +84,7 @@ async fn a_look_up_beside_a_change_of_a_client_keeps_nothing() {
 /// The look-up begins and ends while an operation runs, and the operation takes effect only then.
 #[tokio::test]
 async fn a_look_up_within_an_ending_keeps_nothing() {
-    for ending in Ending::ALL {
+    for ending in Ending::each() {
         let scene = Scene::new(Sharing::Sole).await;
         let installed = scene.kept().await;
         scene.store.plan(ending.call(), Plan::PutOff);
@@ -101,7 +101,7 @@ async fn a_look_up_within_an_ending_keeps_nothing() {
 /// The caller goes away, and the store goes on by itself.
 #[tokio::test]
 async fn an_operation_that_was_given_up_may_happen_later() {
-    for ending in Ending::ALL {
+    for ending in Ending::each() {
         let scene = Scene::new(Sharing::Sole).await;
         let installed = scene.kept().await;
         scene.store.plan(ending.call(), Plan::PutOff);
@@ -133,7 +133,7 @@ async fn a_change_of_a_client_that_was_given_up_may_happen_later() {
 /// The caller goes away after the operation happened and before the answer came.
 #[tokio::test]
 async fn an_operation_that_was_given_up_may_have_happened() {
-    for ending in Ending::ALL {
+    for ending in Ending::each() {
         let scene = Scene::new(Sharing::Sole).await;
         let installed = scene.kept().await;
         scene.store.plan(ending.call(), Plan::HoldAnswer);
@@ -146,7 +146,7 @@ async fn an_operation_that_was_given_up_may_have_happened() {
 
 #[tokio::test]
 async fn an_operation_that_failed_may_have_happened() {
-    for ending in Ending::ALL {
+    for ending in Ending::each() {
         let scene = Scene::new(Sharing::Sole).await;
         let installed = scene.kept().await;
         scene.store.plan(ending.call(), Plan::LoseAnswer);
@@ -157,7 +157,7 @@ async fn an_operation_that_failed_may_have_happened() {
 
 #[tokio::test]
 async fn an_operation_that_failed_may_happen_later() {
-    for ending in Ending::ALL {
+    for ending in Ending::each() {
         let scene = Scene::new(Sharing::Sole).await;
         let installed = scene.kept().await;
         scene.store.plan(ending.call(), Plan::LoseAnswerAndPutOff);
@@ -210,7 +210,7 @@ async fn one_ending_does_not_touch_other_grants_and_tokens() {
         let scene = Scene::new(Sharing::Sole).await;
         let (one, other) = (scene.kept().await, scene.kept().await);
         let _ = scene.name().await;
-        for ending in Ending::ALL {
+        for ending in Ending::OF_ONE {
             if let Some(plan) = plan {
                 scene.store.plan(ending.call(), plan);
             }

@@ -40,7 +40,12 @@ impl Scene {
 
     /// A grant whose code was exchanged and whose refresh token was rotated once.
     pub(crate) async fn installed(&self) -> Installed {
-        let approval = records::approval(&records::subject("user"), &self.client.id, NOW);
+        self.installed_by("user").await
+    }
+
+    /// The same of that user.
+    pub(crate) async fn installed_by(&self, user: &str) -> Installed {
+        let approval = records::approval(&records::subject(user), &self.client.id, NOW);
         let decide = records::approve(records::prompt(NOW), &self.client, &approval, NOW);
         let _ = self.cached.decide(decide).await.unwrap();
         let redeem = records::redeem_with_refresh(&approval, NOW);
@@ -48,7 +53,8 @@ impl Scene {
         let _ = self.cached.redeem_code(redeem).await.unwrap();
         let rotation = records::rotate(refresh, &approval.grant, NOW);
         let _ = self.cached.rotate_refresh(rotation.clone()).await.unwrap();
-        Installed { grant: Arc::clone(&approval.grant), approval, token, rotation }
+        let client = self.client.clone();
+        Installed { client, grant: Arc::clone(&approval.grant), approval, token, rotation }
     }
 
     /// The same, and its token is in the cache.
@@ -94,6 +100,7 @@ impl Scene {
 }
 
 pub(crate) struct Installed {
+    pub(crate) client: Client,
     pub(crate) approval: Approval,
     pub(crate) grant: Arc<Grant>,
     pub(crate) token: OrderedId,
@@ -107,10 +114,22 @@ pub(crate) enum Ending {
     RevokedToken,
     ReplayedCode,
     ReusedRefresh,
+    BlockedClient,
+    RemovedClient,
+    AllOfClient,
+    AllOfUser,
 }
 
 impl Ending {
-    pub(crate) const ALL: [Self; 4] = [Self::RevokedGrant, Self::RevokedToken, Self::ReplayedCode, Self::ReusedRefresh];
+    /// Those that are about one grant or token.
+    pub(crate) const OF_ONE: [Self; 4] =
+        [Self::RevokedGrant, Self::RevokedToken, Self::ReplayedCode, Self::ReusedRefresh];
+    /// Those that are about all that somebody has.
+    pub(crate) const OF_ALL: [Self; 4] = [Self::BlockedClient, Self::RemovedClient, Self::AllOfClient, Self::AllOfUser];
+
+    pub(crate) fn each() -> impl Iterator<Item = Self> {
+        Self::OF_ONE.into_iter().chain(Self::OF_ALL)
+    }
 
     pub(crate) fn call(self) -> Call {
         match self {
@@ -118,6 +137,9 @@ impl Ending {
             Self::RevokedToken => Call::RevokeAccess,
             Self::ReplayedCode => Call::RedeemCode,
             Self::ReusedRefresh => Call::RotateRefresh,
+            Self::BlockedClient => Call::UpdateClient,
+            Self::RemovedClient => Call::RemoveClient,
+            Self::AllOfClient | Self::AllOfUser => Call::RevokeGrants,
         }
     }
 
@@ -130,6 +152,21 @@ impl Ending {
             Self::ReusedRefresh => {
                 let reuse = records::rotate(installed.rotation.refresh, &installed.grant, later());
                 drop(store.rotate_refresh(reuse).await?);
+            }
+            Self::BlockedClient => {
+                let blocked = Client { blocked: true, ..installed.client.clone() };
+                let _ = store.update_client(records::update_and_end(blocked)).await?;
+            }
+            Self::RemovedClient => {
+                let _ = store.remove_client(records::remove(&installed.client.id)).await?;
+            }
+            Self::AllOfClient => {
+                let op = records::revoke_all_of_client(&installed.client.id, later());
+                store.revoke_grants(op).await.map(drop)?;
+            }
+            Self::AllOfUser => {
+                let user = records::user_of(&installed.grant);
+                store.revoke_grants(records::revoke_all_of_user(user.as_str(), later())).await.map(drop)?;
             }
         }
         Ok(())

@@ -179,10 +179,10 @@ impl<S: Storage + Clone> Storage for Staged<S> {
         self.inner.scopes().await
     }
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
-        self.inner.remove_client(op).await
+        self.through(Call::RemoveClient, |inner| async move { inner.remove_client(op).await }).await
     }
     async fn renew_client(&self, op: RenewClient) -> Result<Renewed, StorageError> {
-        self.inner.renew_client(op).await
+        self.through(Call::RenewClient, |inner| async move { inner.renew_client(op).await }).await
     }
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
         self.inner.grant_client(op).await
@@ -212,7 +212,7 @@ impl<S: Storage + Clone> Storage for Staged<S> {
         self.through(Call::RevokeGrant, |inner| async move { inner.revoke_grant(op).await }).await
     }
     async fn revoke_grants(&self, op: RevokeGrants) -> Result<u32, StorageError> {
-        self.inner.revoke_grants(op).await
+        self.through(Call::RevokeGrants, |inner| async move { inner.revoke_grants(op).await }).await
     }
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
         self.inner.purge(now, limit).await

@@ -36,7 +36,7 @@ async fn look_up(store: &impl Storage, watched: &[Watched], done: &AtomicBool) -
 }
 
 async fn end(store: &impl Storage, watched: &[Watched]) {
-    for (ending, one) in Ending::ALL.iter().cycle().zip(watched) {
+    for (ending, one) in Ending::OF_ONE.iter().cycle().zip(watched) {
         ending.of(store, &one.installed).await.unwrap();
         one.has_ended.store(true, Ordering::Release);
         for _ in 0..20 {

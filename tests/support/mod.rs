@@ -160,6 +160,7 @@ impl<S: Storage + Clone> World<S> {
     pub async fn client(&self, auth_method: &str, redirect_uris: &[&str]) -> Client {
         let metadata = serde_json::json!({
             "client_name": "Helper", "redirect_uris": redirect_uris, "token_endpoint_auth_method": auth_method,
+            "client_uri": another_home_page(),
         });
         let answer = self.register(&metadata).await;
         assert_eq!(answer.status(), StatusCode::CREATED, "{}", answer.body());
@@ -279,6 +280,12 @@ impl<S: Storage + Clone> World<S> {
         let resource = format!("{}/api", self.origin());
         self.guard(&resource, "projects:read", token).await == 200
     }
+}
+
+/// Two clients that say the same of themselves would be one.
+pub fn another_home_page() -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(1);
+    format!("https://client.example/{}", NUMBER.fetch_add(1, Ordering::SeqCst))
 }
 
 /// A client as it knows itself.

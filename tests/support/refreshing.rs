@@ -51,7 +51,7 @@ impl<S: Storage + Clone> World<S> {
     pub async fn refreshing_client(&self, auth_method: &str) -> Client {
         let metadata = serde_json::json!({
             "client_name": "Helper", "redirect_uris": [CALLBACK], "token_endpoint_auth_method": auth_method,
-            "grant_types": ["authorization_code", "refresh_token"],
+            "grant_types": ["authorization_code", "refresh_token"], "client_uri": super::another_home_page(),
         });
         let answer = self.register(&metadata).await;
         assert_eq!(answer.status(), StatusCode::CREATED, "{}", answer.body());

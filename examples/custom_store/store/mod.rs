@@ -8,6 +8,7 @@
 //! - Clean-up by itself. Call `Server::purge` from a job, say every minute.
 //! - Migrations. The tables are made if there are none; change them with whatever changes your own.
 
+mod clients;
 mod operations;
 mod reads;
 mod rows;
@@ -134,35 +135,35 @@ impl Storage for AppStorage {
     }
 
     async fn insert_client(&self, op: InsertClient) -> Result<Inserted, StorageError> {
-        self.run(move |connection| operations::insert_client(connection, &op.client)).await
+        self.run(move |connection| clients::insert_client(connection, &op)).await
     }
 
     async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
-        self.run(move |connection| operations::update_client(connection, &op.client)).await
+        self.run(move |connection| clients::update_client(connection, &op)).await
     }
 
     async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        self.later(()).await
+        self.run(move |connection| reads::scopes(connection)).await
     }
 
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
-        self.later(op).await
+        self.run(move |connection| clients::remove_client(connection, &op)).await
     }
 
     async fn renew_client(&self, op: RenewClient) -> Result<Renewed, StorageError> {
-        self.later(op).await
+        self.run(move |connection| clients::renew_client(connection, &op)).await
     }
 
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
-        self.later(op).await
+        self.run(move |connection| clients::grant_client(connection, &op)).await
     }
 
     async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
-        self.later(op).await
+        self.run(move |connection| clients::save_scopes(connection, &op)).await
     }
 
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
-        self.later(op).await
+        self.run(move |connection| clients::claim_once(connection, &op)).await
     }
 
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
@@ -190,18 +191,12 @@ impl Storage for AppStorage {
     }
 
     async fn revoke_grants(&self, op: RevokeGrants) -> Result<u32, StorageError> {
-        self.later(op).await
+        self.run(move |connection| operations::revoke_grants(connection, &op)).await
     }
 
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
         // In steps, so that others get in between.
         while self.run(move |connection| operations::forget_answers(connection, now, 256)).await? >= 256 {}
         self.run(move |connection| operations::purge(connection, now, limit)).await
-    }
-}
-
-impl AppStorage {
-    async fn later<A: Send, T: Send>(&self, _: A) -> Result<T, StorageError> {
-        Err(StorageError::new(StorageErrorKind::Other, "not here yet"))
     }
 }

@@ -1,42 +1,29 @@
 //! The operations. Each is one transaction that holds off all other writers from its first statement, so
 //! that nothing it has seen can change before its commit. One that is dropped is rolled back.
 
-use grantor::protocol::client::Client;
-use grantor::protocol::grant::{AccessRecord, RefreshRecord};
+use grantor::protocol::grant::{AccessRecord, Grant, RefreshRecord};
 use grantor::storage::{
-    Approval, Decide, Decided, Inserted, IssueAccess, Issued, Owner, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
-    Revoked, RotateRefresh, Rotated, Updated,
+    Approval, Decide, Decided, IssueAccess, Issued, Owner, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
+    RevokeGrants, Revoked, RotateRefresh, Rotated,
 };
-use grantor::{OrderedId, ScopeSet, Timestamp};
+use grantor::{ClientId, OrderedId, ScopeSet, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Params, Result, Transaction, TransactionBehavior};
 
-use super::rows::{self, bits, client_data, joined, millis};
+use super::clients::{is_current, mark_granted};
+use super::rows::{self, bits, joined, millis};
 
-fn begin(connection: &mut Connection) -> Result<Transaction<'_>> {
+pub(super) fn begin(connection: &mut Connection) -> Result<Transaction<'_>> {
     connection.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
 /// How many rows changed.
-fn execute(connection: &Connection, sql: &str, parameters: impl Params) -> Result<usize> {
+pub(super) fn execute(connection: &Connection, sql: &str, parameters: impl Params) -> Result<usize> {
     connection.prepare_cached(sql)?.execute(parameters)
-}
-
-pub(super) fn insert_client(connection: &Connection, client: &Client) -> Result<Inserted> {
-    let sql = "INSERT INTO oauth_client (id, revision, data) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-    let added = execute(connection, sql, (client.id.as_str(), client.revision, client_data(client)?))?;
-    Ok(if added == 1 { Inserted::New } else { Inserted::Taken })
-}
-
-pub(super) fn update_client(connection: &Connection, client: &Client) -> Result<Updated> {
-    let sql = "UPDATE oauth_client SET data = ?2, revision = (revision + 1) % 4294967296 WHERE id = ?1";
-    let changed = execute(connection, sql, (client.id.as_str(), client_data(client)?))?;
-    Ok(if changed == 1 { Updated::Now } else { Updated::Unknown })
 }
 
 pub(super) fn decide(connection: &mut Connection, op: &Decide) -> Result<Decided> {
     let transaction = begin(connection)?;
-    let sql = "SELECT 1 FROM oauth_client WHERE id = ?1 AND revision = ?2";
-    if !transaction.prepare_cached(sql)?.exists((op.client.as_str(), op.client_revision))? {
+    if !is_current(&transaction, &op.client, op.client_revision)? {
         return Ok(Decided::ClientChanged);
     }
     let sql = "INSERT INTO oauth_decision (prompt, approved, keep_until) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
@@ -56,7 +43,7 @@ pub(super) fn decide(connection: &mut Connection, op: &Decide) -> Result<Decided
 
 /// Adds what an approval brings; or what is in its way, and then the caller rolls back.
 fn approve(transaction: &Transaction<'_>, approval: &Approval) -> Result<Option<Decided>> {
-    let Approval { grant, code, consent, needs_consent, .. } = approval;
+    let Approval { grant, code, consent, needs_consent, client_until } = approval;
     let resources = joined(&consent.resources);
     let about = (consent.subject.as_str(), consent.client.as_str(), consent.redirect_uri.as_str(), &resources);
     let sql = "SELECT scopes FROM oauth_consent
@@ -66,21 +53,16 @@ fn approve(transaction: &Transaction<'_>, approval: &Approval) -> Result<Option<
         return Ok(Some(Decided::ConsentGone));
     }
 
-    let sql = "INSERT INTO oauth_grant (id, subject, client, scopes, resources, created_at, expires_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
-    let subject = grant.holder.subject().map(grantor::Subject::as_str);
-    let (client, scopes, resources) = (grant.client.as_str(), grant.scopes.as_str(), joined(&grant.resources));
     // It ends with its code unless that is redeemed.
-    let (created_at, expires_at) = (millis(grant.created_at), millis(code.expires_at));
-    let values = (bits(grant.id), subject, client, scopes, resources, created_at, expires_at);
-    if execute(transaction, sql, values)? == 0 {
+    if !insert_grant(transaction, grant, code.expires_at)? {
         return Ok(Some(Decided::Collision));
     }
+    mark_granted(transaction, &grant.client, *client_until)?;
 
     let sql = "INSERT INTO oauth_code (id, grant_id, hash, redirect_uri, challenge, expires_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
     let (hash, challenge) = (code.hash.as_bytes(), code.challenge.as_bytes());
-    let values = (bits(code.id), bits(code.grant), hash, &code.redirect_uri, challenge, expires_at);
+    let values = (bits(code.id), bits(code.grant), hash, &code.redirect_uri, challenge, millis(code.expires_at));
     if execute(transaction, sql, values)? == 0 {
         return Ok(Some(Decided::Collision));
     }
@@ -91,6 +73,17 @@ fn approve(transaction: &Transaction<'_>, approval: &Approval) -> Result<Option<
                ON CONFLICT DO UPDATE SET scopes = excluded.scopes";
     execute(transaction, sql, (subject, client, redirect_uri, resources, scopes.as_str()))?;
     Ok(None)
+}
+
+/// `false` if the id is taken.
+pub(super) fn insert_grant(transaction: &Transaction<'_>, grant: &Grant, expires_at: Timestamp) -> Result<bool> {
+    let sql = "INSERT INTO oauth_grant (id, subject, client, scopes, resources, created_at, expires_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+    let subject = grant.holder.subject().map(grantor::Subject::as_str);
+    let (client, scopes, resources) = (grant.client.as_str(), grant.scopes.as_str(), joined(&grant.resources));
+    let (created_at, expires_at) = (millis(grant.created_at), millis(expires_at));
+    let values = (bits(grant.id), subject, client, scopes, resources, created_at, expires_at);
+    Ok(execute(transaction, sql, values)? == 1)
 }
 
 pub(super) fn redeem_code(connection: &mut Connection, op: &RedeemCode) -> Result<Redeemed> {
@@ -180,7 +173,7 @@ pub(super) fn issue_access(connection: &mut Connection, op: &IssueAccess) -> Res
 }
 
 /// `false` if the id is taken.
-fn insert_access(transaction: &Transaction<'_>, grant: OrderedId, token: &AccessRecord) -> Result<bool> {
+pub(super) fn insert_access(transaction: &Transaction<'_>, grant: OrderedId, token: &AccessRecord) -> Result<bool> {
     let sql = "INSERT INTO oauth_access_token (id, grant_id, hash, scopes, resource, issued_at, expires_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
     let (hash, scopes, resource) = (token.hash.as_bytes(), token.scopes.as_str(), token.resource.as_str());
@@ -234,13 +227,35 @@ pub(super) fn revoke_grant(connection: &mut Connection, op: &RevokeGrant) -> Res
     Ok(if already { Revoked::Already } else { Revoked::Now })
 }
 
+pub(super) fn revoke_grants(connection: &mut Connection, op: &RevokeGrants) -> Result<u32> {
+    let transaction = begin(connection)?;
+    let ended = match &op.owner {
+        Owner::Client(client) => revoke_all_of_client(&transaction, client)?,
+        Owner::User(subject) => {
+            execute(&transaction, "DELETE FROM oauth_consent WHERE subject = ?1", [subject.as_str()])?;
+            let sql = "UPDATE oauth_grant SET revoked = 1 WHERE subject = ?1 AND NOT revoked";
+            execute(&transaction, sql, [subject.as_str()])?
+        }
+    };
+    transaction.commit()?;
+    Ok(u32::try_from(ended).unwrap_or(u32::MAX))
+}
+
+/// Ends all that a client was given, and forgets the consent to it.
+pub(super) fn revoke_all_of_client(transaction: &Transaction<'_>, client: &ClientId) -> Result<usize> {
+    execute(transaction, "DELETE FROM oauth_consent WHERE client = ?1", [client.as_str()])?;
+    let sql = "UPDATE oauth_grant SET revoked = 1 WHERE client = ?1 AND NOT revoked";
+    execute(transaction, sql, [client.as_str()])
+}
+
 /// Tables and what says when a row ends, those first that hang on others.
-const ENDING: [(&str, &str); 5] = [
+const ENDING: [(&str, &str); 6] = [
     ("oauth_access_token", "expires_at"),
     ("oauth_refresh_token", "expires_at"),
     ("oauth_code", "expires_at"),
     ("oauth_decision", "keep_until"),
     ("oauth_grant", "expires_at"),
+    ("oauth_claim", "keep_until"),
 ];
 
 pub(super) fn purge(connection: &mut Connection, now: Timestamp, limit: u32) -> Result<u32> {
@@ -251,8 +266,21 @@ pub(super) fn purge(connection: &mut Connection, now: Timestamp, limit: u32) -> 
         let removed = execute(&transaction, &sql, (millis(now), limit.saturating_sub(gone)))?;
         gone = gone.saturating_add(u32::try_from(removed).unwrap_or(limit));
     }
+    gone = gone.saturating_add(purge_clients(&transaction, now, limit.saturating_sub(gone))?);
     transaction.commit()?;
     Ok(gone)
+}
+
+/// Removes clients that have ended, with the consent to them.
+fn purge_clients(transaction: &Transaction<'_>, now: Timestamp, limit: u32) -> Result<u32> {
+    let sql = "DELETE FROM oauth_client WHERE id IN
+               (SELECT id FROM oauth_client WHERE keep_until <= ?1 LIMIT ?2) RETURNING id";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let ended = statement.query_map((millis(now), limit), |row| row.get(0))?.collect::<Result<Vec<String>>>()?;
+    for client in &ended {
+        execute(transaction, "DELETE FROM oauth_consent WHERE client = ?1", [client])?;
+    }
+    Ok(u32::try_from(ended.len()).unwrap_or(limit))
 }
 
 /// Removes up to `limit` sealed answers that are given no more. They do not count as rows.

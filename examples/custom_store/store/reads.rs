@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use grantor::protocol::client::Client;
 use grantor::protocol::interaction::Consent;
+use grantor::protocol::scope_records::ScopeRecords;
 use grantor::storage::{Scanned, StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table};
 use grantor::{ClientId, OrderedId, Subject, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Params, Result, Row};
 
-use super::rows::{self, GRANT, bits, millis};
+use super::rows::{self, CLIENT, GRANT, bits, millis};
 
 fn one<T>(
     connection: &Connection,
@@ -34,15 +35,18 @@ fn joined(table: &str) -> String {
 }
 
 pub(super) fn client(connection: &Connection, id: &ClientId) -> Result<Option<Arc<Client>>> {
-    let sql = "SELECT data, revision FROM oauth_client WHERE id = ?1";
-    one(connection, sql, [id.as_str()], rows::client)
+    one(connection, &format!("SELECT {CLIENT} FROM oauth_client WHERE id = ?1"), [id.as_str()], rows::client)
 }
 
 pub(super) fn clients(connection: &Connection, after: Option<&ClientId>, limit: u32) -> Result<Vec<Arc<Client>>> {
     // No id is empty.
     let after = after.map_or("", ClientId::as_str);
-    let sql = "SELECT data, revision FROM oauth_client WHERE id > ?1 ORDER BY id LIMIT ?2";
-    all(connection, sql, (after, limit), rows::client)
+    let sql = format!("SELECT {CLIENT} FROM oauth_client WHERE id > ?1 ORDER BY id LIMIT ?2");
+    all(connection, &sql, (after, limit), rows::client)
+}
+
+pub(super) fn scopes(connection: &Connection) -> Result<Option<Arc<ScopeRecords>>> {
+    one(connection, "SELECT data, revision FROM oauth_scopes", [], rows::scope_records)
 }
 
 pub(super) fn code(connection: &Connection, id: OrderedId) -> Result<Option<StoredCode>> {

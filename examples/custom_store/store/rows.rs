@@ -3,12 +3,13 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use grantor::protocol::client::Client;
+use grantor::protocol::client::{Client, Tenure};
 use grantor::protocol::grant::{AccessRecord, CodeRecord, Grant, Holder, RefreshRecord, Rotation};
 use grantor::protocol::interaction::Consent;
 use grantor::protocol::pkce::CodeChallenge;
 use grantor::protocol::redirect::RedirectUri;
 use grantor::protocol::resource::ResourceUri;
+use grantor::protocol::scope_records::ScopeRecords;
 use grantor::protocol::secret::SecretHash;
 use grantor::storage::{Row as Shown, Scanned, StoredAccess, StoredCode, StoredGrant, StoredRefresh};
 use grantor::{ClientId, OrderedId, ScopeSet, Subject, Timestamp};
@@ -18,6 +19,9 @@ use rusqlite::{Result, Row};
 /// The columns of a grant that is joined as `g`.
 pub(super) const GRANT: &str = "g.id AS grant_id, g.subject, g.client, g.scopes AS grant_scopes, g.resources, \
      g.created_at, g.expires_at AS grant_expires_at, g.revoked";
+
+/// The columns of a client.
+pub(super) const CLIENT: &str = "data, revision, keep_until, granted";
 
 /// An id has 63 bits, so that it fits and is in order.
 pub(super) const fn bits(id: OrderedId) -> i64 {
@@ -72,14 +76,23 @@ fn resources(row: &Row<'_>) -> Result<Vec<ResourceUri>> {
     text(row, "resources", |all| all.split(' ').filter(|uri| !uri.is_empty()).map(ResourceUri::parse).collect())
 }
 
-/// The revision is a column of its own, which counts.
+/// The revision, and how long it stays, are columns of their own, which count.
 pub(super) fn client(row: &Row<'_>) -> Result<Arc<Client>> {
     let client: Client = text(row, "data", |data| serde_json::from_str(data))?;
-    Ok(Arc::new(Client { revision: row.get("revision")?, ..client }))
+    let tenure = match row.get_ref("keep_until")?.as_i64_or_null()? {
+        Some(_) => Some(Tenure { until: time(row, "keep_until")?, granted: row.get("granted")? }),
+        None => None,
+    };
+    Ok(Arc::new(Client { revision: row.get("revision")?, tenure, ..client }))
 }
 
-pub(super) fn client_data(client: &Client) -> Result<String> {
-    serde_json::to_string(client).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+pub(super) fn scope_records(row: &Row<'_>) -> Result<Arc<ScopeRecords>> {
+    let records = text(row, "data", |data| serde_json::from_str(data))?;
+    Ok(Arc::new(ScopeRecords { revision: row.get("revision")?, records }))
+}
+
+pub(super) fn json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
 pub(super) fn consent(row: &Row<'_>) -> Result<Consent> {

@@ -1,7 +1,21 @@
 -- grantor's tables. Every id is in the order of time; every time is in milliseconds.
 
 CREATE TABLE IF NOT EXISTS oauth_client (
-    id       TEXT PRIMARY KEY,
+    id         TEXT PRIMARY KEY,
+    revision   INTEGER NOT NULL,
+    data       TEXT NOT NULL,
+    fold       BLOB UNIQUE,               -- what identical registrations share
+    keep_until INTEGER,                   -- NULL: until it is removed
+    granted    INTEGER NOT NULL DEFAULT 0 -- whether it ever got a grant
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS oauth_claim (
+    key        BLOB PRIMARY KEY,
+    keep_until INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS oauth_scopes (
+    id       INTEGER PRIMARY KEY CHECK (id = 1),
     revision INTEGER NOT NULL,
     data     TEXT NOT NULL
 ) STRICT;
@@ -63,8 +77,14 @@ CREATE TABLE IF NOT EXISTS oauth_refresh_token (
     answer      BLOB
 ) STRICT;
 
--- A user's list of grants, and what clean-up looks for.
+-- A user's list of grants, all of a client, and what clean-up looks for.
 CREATE INDEX IF NOT EXISTS oauth_grant_subject ON oauth_grant (subject, id);
+CREATE INDEX IF NOT EXISTS oauth_grant_client ON oauth_grant (client);
+CREATE INDEX IF NOT EXISTS oauth_consent_client ON oauth_consent (client);
+CREATE INDEX IF NOT EXISTS oauth_client_end ON oauth_client (keep_until);
+CREATE INDEX IF NOT EXISTS oauth_client_without_grant ON oauth_client (keep_until, id)
+    WHERE keep_until IS NOT NULL AND NOT granted;
+CREATE INDEX IF NOT EXISTS oauth_claim_end ON oauth_claim (keep_until);
 CREATE INDEX IF NOT EXISTS oauth_grant_end ON oauth_grant (expires_at);
 CREATE INDEX IF NOT EXISTS oauth_decision_end ON oauth_decision (keep_until);
 CREATE INDEX IF NOT EXISTS oauth_code_end ON oauth_code (expires_at);

@@ -1,10 +1,13 @@
 //! Refusals of the registration endpoint.
 
+use serde::Serialize;
+
 use super::{WireError, wire};
 use crate::protocol::redirect::InvalidRedirectUri;
 
 /// Why a registration is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RegistrationReason {
     /// The body is not JSON, or a field has the wrong type.
@@ -28,6 +31,27 @@ pub enum RegistrationReason {
     /// No grant type is left that this server has.
     #[error("no supported grant type is left")]
     NoGrantType,
+    /// Who has registered the very same before is blocked.
+    #[error("the client is blocked")]
+    Blocked,
+    /// The app does not take the client in.
+    #[error("the app does not take the client in")]
+    NotAdmitted,
+    /// The request has no token, or several.
+    #[error("a token is missing")]
+    TokenMissing,
+    /// The token is not one for this.
+    #[error("the token is unknown, over, used before or another's")]
+    TokenInvalid,
+    /// The request is about another client than the one whose registration it would change.
+    #[error("client_id is not that of the client")]
+    OtherClient,
+    /// The request brings another secret than that of the client.
+    #[error("client_secret is not that of the client")]
+    OtherSecret,
+    /// Who has registered the very same before was shut out.
+    #[error("a client that registered the very same is blocked")]
+    Blocked,
     /// The source of randomness or the like failed.
     #[error("the server failed")]
     ServerError,
@@ -53,6 +77,19 @@ impl RegistrationReason {
                 "token_endpoint_auth_method must be none, client_secret_basic or client_secret_post.",
             ),
             Self::NoGrantType => wire("invalid_client_metadata", 400, "grant_types must include authorization_code."),
+            // The RFC has no code for it; that of RFC 6749 §4.1.2.1 says what it is.
+            Self::Blocked => wire("access_denied", 403, "This client is blocked."),
+            Self::NotAdmitted => wire("access_denied", 403, "This client is not admitted."),
+            // RFC 7591 §3, RFC 7592 §2: a token as in RFC 6750 §3.1
+            Self::TokenMissing => wire("invalid_token", 401, "A token is needed for this."),
+            Self::TokenInvalid => wire("invalid_token", 401, "The token is not good for this."),
+            Self::OtherClient => wire("invalid_client_metadata", 400, "client_id must be that of the client."),
+            Self::OtherSecret => wire("invalid_client_metadata", 400, "client_secret must be that of the client."),
+            // None of the codes of RFC 7591 §3.2.2 is for a client that is unwanted; this one says that what it
+            // registers is not accepted, which is so: anything else that it registers would be.
+            Self::Blocked => {
+                wire("invalid_client_metadata", 403, "A client with this very metadata has been shut out here.")
+            }
             Self::ServerError => wire("server_error", 500, "The server failed."),
             Self::Unavailable => {
                 wire("temporarily_unavailable", 503, "The server cannot reach its records at the moment.")

@@ -1,10 +1,13 @@
 //! Refusals of the token endpoint.
 
+use serde::Serialize;
+
 use super::{WireError, wire};
 use crate::protocol::params::Repeated;
 
 /// Why the token endpoint refuses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TokenReason {
     /// The body is not form-encoded.

@@ -8,11 +8,12 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use self::cache::Cache;
+use self::marks::Running;
 use super::{
     ClaimOnce, Claimed, Decide, Decided, Durability, Feed, GrantClient, Granted, InsertClient, Inserted, IssueAccess,
-    Issued, Listener, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant,
-    RevokeGrants, Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError,
-    StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
+    Issued, Listener, Owner, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess,
+    RevokeGrant, RevokeGrants, Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage,
+    StorageError, StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
@@ -48,11 +49,12 @@ const CAPACITY: usize = 1 << 16;
 /// [`inner`](Self::inner), is not noticed.
 ///
 /// An operation whose outcome was not seen, since its caller went away or the store failed, may still be
-/// carried out at any time. Its client, grant or token is looked up in the store from then on, as long as the
+/// carried out at any time. Its client, user, grant or token is looked up in the store from then on, as long as the
 /// process runs. This takes one bit of a table of fixed size, which has four million at the default capacity: a
 /// hundred thousand such operations later, about one look-up in twenty goes to the store without need.
 ///
-/// That something does not exist is never kept, nor that it was revoked.
+/// That something does not exist is never kept, nor that it was revoked, nor a client that registered itself and
+/// never got a grant, since any registration may have it give way.
 pub struct Cached<S> {
     inner: S,
     /// `None` if nothing may be kept.
@@ -98,6 +100,21 @@ impl<S> Cached<S> {
     fn answering(&self) -> Option<&Cache> {
         let is_current = self.feed.as_ref().is_none_or(|feed| feed.is_current());
         self.cache.as_deref().filter(|_| is_current)
+    }
+
+    /// A store cleans up by itself as it writes: what ended by then may be gone.
+    fn it_is(&self, now: Timestamp) {
+        if let Some(cache) = &self.cache {
+            cache.it_is(now);
+        }
+    }
+
+    /// A client changes, and perhaps all that it was given ends.
+    fn client_changes(&self, client: &ClientId, ends_access: bool, now: Timestamp) -> Vec<Running<'_>> {
+        let Some(cache) = &self.cache else { return Vec::new() };
+        cache.it_is(now);
+        let all = ends_access.then(|| cache.all_changes(&Owner::Client(client.clone()), now));
+        std::iter::once(cache.client_changes(client)).chain(all).collect()
     }
 }
 
@@ -164,26 +181,37 @@ impl<S: Storage> Storage for Cached<S> {
         self.inner.consents(subject, client).await
     }
     async fn insert_client(&self, op: InsertClient) -> Result<Inserted, StorageError> {
-        self.inner.insert_client(op).await
+        self.it_is(op.now);
+        let outcome = self.inner.insert_client(op).await?;
+        // It stays longer now.
+        if let (Inserted::Folded(same), Some(cache)) = (&outcome, &self.cache) {
+            cache.client_changed(same);
+        }
+        Ok(outcome)
     }
     async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
-        let running = self.cache.as_ref().map(|cache| cache.client_changes(&op.client.id));
+        let running = self.client_changes(&op.client.id, op.ends_access, op.now);
         let outcome = self.inner.update_client(op).await?;
-        if let Some(running) = running {
-            running.end(true);
-        }
+        running.into_iter().for_each(|running| running.end(true));
         Ok(outcome)
     }
     async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
         self.inner.scopes().await
     }
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
-        self.inner.remove_client(op).await
+        let running = self.client_changes(&op.client, true, op.now);
+        let outcome = self.inner.remove_client(op).await?;
+        running.into_iter().for_each(|running| running.end(true));
+        Ok(outcome)
     }
     async fn renew_client(&self, op: RenewClient) -> Result<Renewed, StorageError> {
-        self.inner.renew_client(op).await
+        let running = self.client_changes(&op.client, false, op.now);
+        let outcome = self.inner.renew_client(op).await?;
+        running.into_iter().for_each(|running| running.end(true));
+        Ok(outcome)
     }
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
+        self.it_is(op.now);
         let client = op.client.clone();
         let outcome = self.inner.grant_client(op).await?;
         if let (Granted::ClientChanged, Some(cache)) = (outcome, &self.cache) {
@@ -198,6 +226,7 @@ impl<S: Storage> Storage for Cached<S> {
         self.inner.claim_once(op).await
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
+        self.it_is(op.now);
         let client = op.client.clone();
         let outcome = self.inner.decide(op).await?;
         // Others changed it and that was not heard of yet: whoever tries again needs its new state.
@@ -242,7 +271,12 @@ impl<S: Storage> Storage for Cached<S> {
         Ok(outcome)
     }
     async fn revoke_grants(&self, op: RevokeGrants) -> Result<u32, StorageError> {
-        self.inner.revoke_grants(op).await
+        let running = self.cache.as_ref().map(|cache| cache.all_changes(&op.owner, op.now));
+        let outcome = self.inner.revoke_grants(op).await?;
+        if let Some(running) = running {
+            running.end(true);
+        }
+        Ok(outcome)
     }
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
         if let Some(cache) = &self.cache {

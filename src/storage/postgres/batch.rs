@@ -20,7 +20,9 @@ use super::connections::Held;
 use super::failure::{ATTEMPTS, Failure, failed, failed_together, failure, pause};
 use super::text::Statements;
 use crate::storage::sql::corrupt;
-use crate::storage::{Decide, IssueAccess, RedeemCode, RotateRefresh, StorageError, StorageErrorKind};
+use crate::storage::{
+    ClaimOnce, Decide, GrantClient, IssueAccess, RedeemCode, RotateRefresh, StorageError, StorageErrorKind,
+};
 
 /// Statements for which a worker keeps its connection before it lets others have it.
 const TURNS: usize = 16;
@@ -78,6 +80,8 @@ pub(super) struct Queues {
     pub(super) redeem: VecDeque<Call<RedeemCode>>,
     pub(super) rotate: VecDeque<Call<RotateRefresh>>,
     pub(super) issue: VecDeque<Call<IssueAccess>>,
+    pub(super) grant: VecDeque<Call<GrantClient>>,
+    pub(super) claim: VecDeque<Call<ClaimOnce>>,
     /// How many operations there have been.
     numbers: u64,
     /// What the operations under way touch.
@@ -90,18 +94,21 @@ pub(super) struct Queues {
 }
 
 /// The kinds of operations, each with its [`Shared::KIND`].
-const KINDS: usize = 4;
+const KINDS: usize = 6;
 
 enum Batch {
     Decide(Vec<Call<Decide>>),
     Redeem(Vec<Call<RedeemCode>>),
     Rotate(Vec<Call<RotateRefresh>>),
     Issue(Vec<Call<IssueAccess>>),
+    Grant(Vec<Call<GrantClient>>),
+    Claim(Vec<Call<ClaimOnce>>),
 }
 
 impl Queues {
     fn len(&self) -> usize {
-        self.decide.len() + self.redeem.len() + self.rotate.len() + self.issue.len()
+        let for_users = self.decide.len() + self.redeem.len() + self.rotate.len() + self.issue.len();
+        for_users + self.grant.len() + self.claim.len()
     }
 
     /// Whether it is better to begin with the operations of a kind than to wait for more of them: those that
@@ -119,7 +126,9 @@ impl Queues {
             && (self.is_ripe::<Decide>()
                 || self.is_ripe::<RedeemCode>()
                 || self.is_ripe::<RotateRefresh>()
-                || self.is_ripe::<IssueAccess>());
+                || self.is_ripe::<IssueAccess>()
+                || self.is_ripe::<GrantClient>()
+                || self.is_ripe::<ClaimOnce>());
         if is_needed {
             self.workers += 1;
             self.is_one_starting = true;
@@ -134,13 +143,17 @@ impl Queues {
             (front(&self.redeem), RedeemCode::KIND),
             (front(&self.rotate), RotateRefresh::KIND),
             (front(&self.issue), IssueAccess::KIND),
+            (front(&self.grant), GrantClient::KIND),
+            (front(&self.claim), ClaimOnce::KIND),
         ];
         kinds.sort_unstable();
         kinds.into_iter().find_map(|(_, kind)| match kind {
             Decide::KIND => self.take().map(Batch::Decide),
             RedeemCode::KIND => self.take().map(Batch::Redeem),
             RotateRefresh::KIND => self.take().map(Batch::Rotate),
-            _ => self.take().map(Batch::Issue),
+            IssueAccess::KIND => self.take().map(Batch::Issue),
+            GrantClient::KIND => self.take().map(Batch::Grant),
+            _ => self.take().map(Batch::Claim),
         })
     }
 
@@ -223,6 +236,8 @@ impl Batcher {
         queues.refuse::<RedeemCode>(before, &error);
         queues.refuse::<RotateRefresh>(before, &error);
         queues.refuse::<IssueAccess>(before, &error);
+        queues.refuse::<GrantClient>(before, &error);
+        queues.refuse::<ClaimOnce>(before, &error);
     }
 }
 
@@ -349,6 +364,8 @@ impl Database {
             Batch::Redeem(calls) => self.run_all(held, calls).await,
             Batch::Rotate(calls) => self.run_all(held, calls).await,
             Batch::Issue(calls) => self.run_all(held, calls).await,
+            Batch::Grant(calls) => self.run_all(held, calls).await,
+            Batch::Claim(calls) => self.run_all(held, calls).await,
         }
     }
 

@@ -1,35 +1,237 @@
-//! Registrations and changes of clients.
+//! Registrations, changes and ends of clients.
+
+use sqlx::Row as _;
 
 use super::Database;
-use crate::protocol::client::Client;
-use crate::storage::sql::client_text;
-use crate::storage::{Inserted, StorageError, Updated};
+use super::revoke::{end_access, forget_consents};
+use super::text::Statements;
+use super::together::{Steps, Together};
+use crate::protocol::client::{Client, ClientId};
+use crate::protocol::time::Timestamp;
+use crate::storage::sql::{client_text, millis};
+use crate::storage::{
+    InsertClient, Inserted, Owner, RemoveClient, Removed, RenewClient, Renewed, StorageError, UpdateClient, Updated,
+};
 
+/// One that registered the very same is renewed only if that moves its end, so that those who register a client
+/// that many use do not wait for each other. One that slips away meanwhile is asked for again.
 pub(super) const INSERT: &str = "
-WITH added AS (
-    INSERT INTO {}.client (id, revision, data) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING RETURNING id
+WITH same AS (
+    SELECT id, blocked, keep_until FROM {}.client WHERE fold = $4
+), renewed AS (
+    UPDATE {}.client c SET keep_until = $6
+    FROM same s
+    WHERE c.id = s.id AND c.fold = $4 AND NOT c.blocked AND c.keep_until < $6
+    RETURNING c.id
+), added AS (
+    INSERT INTO {}.client (id, revision, data, fold, blocked, keep_until, granted)
+    SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS (SELECT 1 FROM same)
+    ON CONFLICT DO NOTHING
+    RETURNING id
 )
-SELECT id, {tell} FROM added";
+SELECT s.id, s.blocked, coalesce(s.keep_until < $6 AND r.id IS NULL, false),
+    a.id IS NOT NULL, t.id IS NOT NULL, {tell}
+FROM (SELECT 1) AS one
+LEFT JOIN same s ON true
+LEFT JOIN renewed r ON true
+LEFT JOIN added a ON true
+LEFT JOIN {}.client t ON t.id = $1";
+
+/// Whoever comes second sees what the first one added.
+pub(super) const ONE_AFTER_THE_OTHER: &str = "SELECT pg_advisory_xact_lock($1)";
+
+/// One that gets its first grant at this moment is waited for and stays.
+pub(super) const EVICT: &str = "
+WITH too_many AS (
+    SELECT id FROM {}.client
+    WHERE keep_until IS NOT NULL AND NOT granted AND id <> $1
+    ORDER BY keep_until DESC, id DESC OFFSET $2
+), held AS (
+    SELECT c.id FROM {}.client c JOIN too_many t ON t.id = c.id
+    WHERE NOT c.granted
+    ORDER BY c.id
+    FOR UPDATE OF c
+), evicted AS (
+    DELETE FROM {}.client c USING held h WHERE c.id = h.id AND NOT c.granted RETURNING c.id
+)
+SELECT {tell} FROM evicted";
 
 /// A revision has 32 bits.
 pub(super) const UPDATE: &str = "
-WITH changed AS (
-    UPDATE {}.client SET revision = (revision + 1) % 4294967296, data = $2 WHERE id = $1 RETURNING id
+WITH found AS (
+    SELECT id, revision FROM {}.client WHERE id = $1 FOR UPDATE
+), changed AS (
+    UPDATE {}.client c SET revision = (c.revision + 1) % 4294967296, data = $3, fold = $4, blocked = $5
+    FROM found f
+    WHERE c.id = f.id AND f.revision = $2
+    RETURNING c.id
 )
-SELECT id, {tell} FROM changed";
+SELECT c.id IS NOT NULL, {tell} FROM found f LEFT JOIN changed c ON c.id = f.id";
+
+pub(super) const REMOVE: &str = "
+WITH removed AS (DELETE FROM {}.client WHERE id = $1 RETURNING id)
+SELECT {tell} FROM removed";
+
+pub(super) const RENEW: &str = "
+WITH found AS (
+    SELECT id, keep_until FROM {}.client WHERE id = $1 AND keep_until IS NOT NULL
+), renewed AS (
+    UPDATE {}.client c SET keep_until = $2 FROM found f WHERE c.id = f.id AND c.keep_until < $2 RETURNING c.id
+)
+SELECT f.keep_until >= $2 OR r.id IS NOT NULL, {tell} FROM found f LEFT JOIN renewed r ON r.id = f.id";
+
+pub(super) const HAVE_ENDED: &str = "SELECT 1 FROM {}.client WHERE keep_until <= $1 LIMIT 1";
+
+/// One that somebody holds is left for another time.
+pub(super) const REMOVE_ENDED: &str = "
+WITH ended AS (
+    SELECT id FROM {}.client WHERE keep_until <= $1 ORDER BY keep_until LIMIT $2 FOR UPDATE SKIP LOCKED
+), removed AS (
+    DELETE FROM {}.client c USING ended e WHERE c.id = e.id AND c.keep_until <= $1 RETURNING c.id, c.granted
+)
+SELECT id, granted, {tell} FROM removed";
+
+/// What is beside a client in its row.
+struct Columns<'c> {
+    revision: i64,
+    text: String,
+    fold: Option<&'c [u8]>,
+    until: Option<i64>,
+    is_granted: bool,
+}
+
+impl<'c> Columns<'c> {
+    fn of(client: &'c Client) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            revision: i64::from(client.revision),
+            text: client_text(client).map_err(|error| sqlx::Error::Encode(error.into()))?,
+            fold: client
+                .registration
+                .as_ref()
+                .and_then(|registration| registration.fold.as_ref())
+                .map(|fold| &fold[..]),
+            until: client.tenure.map(|tenure| millis(tenure.until)),
+            is_granted: client.tenure.is_some_and(|tenure| tenure.granted),
+        })
+    }
+}
+
+impl Together for InsertClient {
+    type Outcome = Inserted;
+
+    async fn run(&self, statements: &Statements, steps: &mut Steps<'_>) -> Result<Option<Inserted>, sqlx::Error> {
+        let (id, columns) = (self.client.id.as_str(), Columns::of(&self.client)?);
+        let query = sqlx::query(statements.insert_client.clone())
+            .bind(id)
+            .bind(columns.revision)
+            .bind(&columns.text)
+            .bind(columns.fold)
+            .bind(self.client.blocked)
+            .bind(columns.until)
+            .bind(columns.is_granted);
+        let rows = steps.rows(query).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        if let Some(same) = row.try_get::<Option<&str>, _>(0)? {
+            let (is_blocked, slipped): (bool, bool) = (row.try_get(1)?, row.try_get(2)?);
+            let same = ClientId::parse(same).map_err(|error| sqlx::Error::Decode(error.into()))?;
+            return Ok(match (is_blocked, slipped) {
+                (true, _) => Some(Inserted::Blocked),
+                (false, false) => Some(Inserted::Folded(same)),
+                (false, true) => None,
+            });
+        }
+        let (is_added, is_taken): (bool, bool) = (row.try_get(3)?, row.try_get(4)?);
+        if !is_added {
+            // Another that was added at this moment can be seen from now on.
+            return Ok(is_taken.then_some(Inserted::Taken));
+        }
+        if let Some(budget) = self.budget {
+            let is_counted = self.client.tenure.is_some_and(|tenure| !tenure.granted);
+            let others = i64::from(budget).saturating_sub(i64::from(is_counted)).max(0);
+            let waiting = sqlx::query(statements.one_after_the_other.clone()).bind(statements.registrations);
+            steps.rows(waiting).await?;
+            steps.rows(sqlx::query(statements.evict.clone()).bind(id).bind(others)).await?;
+        }
+        Ok(Some(Inserted::New))
+    }
+}
+
+impl Together for UpdateClient {
+    type Outcome = Updated;
+
+    async fn run(&self, statements: &Statements, steps: &mut Steps<'_>) -> Result<Option<Updated>, sqlx::Error> {
+        let (id, columns) = (&self.client.id, Columns::of(&self.client)?);
+        let query = sqlx::query(statements.update_client.clone())
+            .bind(id.as_str())
+            .bind(columns.revision)
+            .bind(&columns.text)
+            .bind(columns.fold)
+            .bind(self.client.blocked);
+        let rows = steps.rows(query).await?;
+        let Some(row) = rows.first() else { return Ok(Some(Updated::Unknown)) };
+        if !row.try_get(0)? {
+            return Ok(Some(Updated::Changed));
+        }
+        if self.ends_access {
+            end_access(statements, steps, &Owner::Client(id.clone())).await?;
+        }
+        Ok(Some(Updated::Now))
+    }
+}
+
+impl Together for RemoveClient {
+    type Outcome = Removed;
+
+    async fn run(&self, statements: &Statements, steps: &mut Steps<'_>) -> Result<Option<Removed>, sqlx::Error> {
+        let rows = steps.rows(sqlx::query(statements.remove_client.clone()).bind(self.client.as_str())).await?;
+        if rows.is_empty() {
+            return Ok(Some(Removed::Unknown));
+        }
+        end_access(statements, steps, &Owner::Client(self.client.clone())).await?;
+        Ok(Some(Removed::Now))
+    }
+}
+
+/// A removal of some clients that have ended by a certain time, with the consent to them.
+struct RemoveEnded {
+    by: Timestamp,
+    limit: u32,
+}
+
+impl Together for RemoveEnded {
+    type Outcome = u32;
+
+    async fn run(&self, statements: &Statements, steps: &mut Steps<'_>) -> Result<Option<u32>, sqlx::Error> {
+        let query = sqlx::query(statements.remove_ended.clone()).bind(millis(self.by)).bind(i64::from(self.limit));
+        let rows = steps.rows(query).await?;
+        for row in &rows {
+            // Without a grant there is no consent either.
+            if row.try_get(1)? {
+                let client = ClientId::parse(row.try_get(0)?).map_err(|error| sqlx::Error::Decode(error.into()))?;
+                forget_consents(statements, steps, &Owner::Client(client)).await?;
+            }
+        }
+        Ok(Some(u32::try_from(rows.len()).unwrap_or(u32::MAX)))
+    }
+}
 
 impl Database {
-    pub(super) async fn insert_client(&self, client: &Client) -> Result<Inserted, StorageError> {
-        let (id, revision, text) = (client.id.as_str(), i64::from(client.revision), client_text(client)?);
-        let statement = &self.statements.insert_client;
-        let rows = self.write(|| sqlx::query(statement.clone()).bind(id).bind(revision).bind(&text)).await?;
-        Ok(if rows.is_empty() { Inserted::Taken } else { Inserted::New })
+    pub(super) async fn renew_client(&self, op: &RenewClient) -> Result<Renewed, StorageError> {
+        let (id, until, statement) = (op.client.as_str(), millis(op.until), &self.statements.renew_client);
+        let query = || sqlx::query(statement.clone()).bind(id).bind(until);
+        self.write_until(query, |rows| {
+            let Some(row) = rows.first() else { return Ok(Some(Renewed::Unknown)) };
+            let is_so: bool = row.try_get(0)?;
+            Ok(is_so.then_some(Renewed::Now))
+        })
+        .await
     }
 
-    pub(super) async fn update_client(&self, client: &Client) -> Result<Updated, StorageError> {
-        let (id, text) = (client.id.as_str(), client_text(client)?);
-        let statement = &self.statements.update_client;
-        let rows = self.write(|| sqlx::query(statement.clone()).bind(id).bind(&text)).await?;
-        Ok(if rows.is_empty() { Updated::Unknown } else { Updated::Now })
+    pub(super) async fn remove_ended(&self, by: Timestamp, limit: u32) -> Result<u32, StorageError> {
+        let query = || sqlx::query(self.statements.have_ended.clone()).bind(millis(by));
+        if self.read(query).await?.is_empty() {
+            return Ok(0);
+        }
+        self.together_now(&RemoveEnded { by, limit }).await
     }
 }

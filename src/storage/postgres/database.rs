@@ -15,7 +15,7 @@ use super::failure::{ATTEMPTS, Failure, failed, failure, pause, timed_out};
 use super::options::PostgresOptions;
 use super::sweep::Sweeper;
 use super::text::{Statements, Texts};
-use crate::storage::StorageError;
+use crate::storage::{StorageError, StorageErrorKind};
 
 /// How often a look-up is tried whose connection turns out to be gone.
 const READS: u32 = 3;
@@ -26,7 +26,7 @@ pub(super) struct Database {
     pub(super) statements: Statements,
     pub(super) batcher: Batcher,
     pub(super) sweeper: Sweeper,
-    statement_timeout: Duration,
+    pub(super) statement_timeout: Duration,
     runtime: Handle,
 }
 
@@ -84,6 +84,22 @@ impl Database {
         query: impl Fn() -> Query<'q, Postgres, PgArguments>,
     ) -> Result<Vec<PgRow>, StorageError> {
         self.run_alone(query, Effect::Some).await
+    }
+
+    /// Runs a statement until it has an answer; one without was run for nothing, as others got in the way.
+    pub(super) async fn write_until<'q, T>(
+        &self,
+        query: impl Fn() -> Query<'q, Postgres, PgArguments>,
+        answer: impl Fn(&[PgRow]) -> Result<Option<T>, sqlx::Error>,
+    ) -> Result<T, StorageError> {
+        for attempt in 1..=ATTEMPTS {
+            let rows = self.write(&query).await?;
+            if let Some(answer) = answer(&rows).map_err(failed)? {
+                return Ok(answer);
+            }
+            sleep(pause(attempt)).await;
+        }
+        Err(StorageErrorKind::Conflict.into())
     }
 
     async fn run_alone<'q>(

@@ -19,22 +19,26 @@ use crate::storage::{Decide, Decided};
 /// The clients stay as they are until all is done, and so does what is remembered. The mark of a prompt
 /// decides: what is added is joined to the marks that were set here. A mark that another set while this
 /// waited stops ours but cannot be seen: then the operation is asked again.
-pub(super) const SQL: &str = "
+///
+/// The first grant of a client that registered itself changes the client, which has to be locked for that from
+/// the beginning. An operation that is alone does so; among others it is asked again, alone.
+const SQL: &str = "
 WITH op AS (
     SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::text[], $5::bigint[],
         $6::bigint[], $7::bigint[], $8::bytea[], $9::bytea[], $10::text[], $11::text[], $12::text[],
         $13::bigint[], $14::bigint[], $15::bytea[], $16::bytea[], $17::bytea[],
-        $18::bytea[], $19::bytea[], $20::bytea[], $21::text[], $22::bytea[], $23::text[], $24::text[], $25::boolean[])
+        $18::bytea[], $19::bytea[], $20::bytea[], $21::text[], $22::bytea[], $23::text[], $24::text[], $25::boolean[],
+        $26::bigint[])
         AS o (n, prompt, keep_until, client, revision,
             grant_id, created_at, subject_key, subject, grant_client, scopes, resources,
             code, code_end, code_hash, challenge, redirect_uri,
             consent_key, consent_subject_key, consent_subject, consent_client,
-            consent_redirect_uri, consent_resources, consent_scopes, needs_consent)
+            consent_redirect_uri, consent_resources, consent_scopes, needs_consent, client_until)
     WHERE n BETWEEN 0 AND 9223372036854775807
-), shown AS (
-    SELECT o.*
+), {first_locked}shown AS (
+    SELECT o.*, {is_for_one} AS is_for_one
     FROM op o JOIN {}.client c ON c.id = o.client
-    WHERE c.revision = o.revision
+    WHERE c.revision = o.revision{locked_first}
     ORDER BY c.id
     FOR SHARE OF c
 ), remembered AS (
@@ -51,7 +55,7 @@ WITH op AS (
 ), marked AS (
     INSERT INTO {}.decision (prompt, keep_until, approved)
     SELECT prompt, keep_until, grant_id IS NOT NULL
-    FROM judged WHERE earlier IS NULL AND (covered OR NOT needs_consent)
+    FROM judged WHERE earlier IS NULL AND (covered OR NOT needs_consent) AND NOT is_for_one
     ON CONFLICT (prompt) DO NOTHING
     RETURNING prompt
 ), approved AS (
@@ -79,11 +83,41 @@ WITH op AS (
             SELECT unnest(string_to_array(excluded.scopes, ' '))
         ) AS old_and_new (scope)
     )
-)
-SELECT o.n, j.n IS NOT NULL, j.earlier, m.prompt IS NOT NULL, j.needs_consent AND NOT j.covered
+){first_marked}
+SELECT o.n, j.n IS NOT NULL, j.earlier, m.prompt IS NOT NULL, j.needs_consent AND NOT j.covered{tell_first}
 FROM op o
 LEFT JOIN judged j ON j.n = o.n
-LEFT JOIN marked m ON m.prompt = o.prompt";
+LEFT JOIN marked m ON m.prompt = o.prompt{first_of_one}";
+
+const IS_FIRST: &str = "o.grant_id IS NOT NULL AND c.keep_until IS NOT NULL AND NOT c.granted";
+
+/// The statement for any number of operations.
+pub(super) fn many() -> String {
+    let nothing = ["{first_locked}", "{locked_first}", "{first_marked}", "{tell_first}", "{first_of_one}"];
+    let text = nothing.iter().fold(SQL.to_owned(), |text, part| text.replace(part, ""));
+    text.replace("{is_for_one}", IS_FIRST)
+}
+
+/// The statement for one.
+pub(super) fn one() -> String {
+    let first_locked = format!(
+        "first AS (
+    SELECT c.id FROM op o JOIN {{}}.client c ON c.id = o.client WHERE {IS_FIRST} FOR UPDATE OF c
+), "
+    );
+    let first_marked = ", first_marked AS (
+    UPDATE {}.client c SET granted = true, keep_until = greatest(c.keep_until, a.client_until)
+    FROM first f, approved a
+    WHERE c.id = f.id AND a.client = f.id
+    RETURNING c.id
+)";
+    SQL.replace("{first_locked}", &first_locked)
+        .replace("{is_for_one}", "false")
+        .replace("{locked_first}", " AND (SELECT count(*) FROM first) >= 0")
+        .replace("{first_marked}", first_marked)
+        .replace("{tell_first}", ", {tell}")
+        .replace("{first_of_one}", "\nLEFT JOIN first_marked f ON true")
+}
 
 impl Shared for Decide {
     type Outcome = Decided;
@@ -105,7 +139,8 @@ impl Shared for Decide {
     }
 
     fn query<'q>(statements: &Statements, ops: &[&'q Self]) -> Query<'q, Postgres, PgArguments> {
-        let marks = sqlx::query(statements.decide.clone())
+        let text = if ops.len() == 1 { &statements.decide_one } else { &statements.decide };
+        let marks = sqlx::query(text.clone())
             .bind(numbers(ops))
             .bind(column(ops, |op| &op.prompt.as_bytes()[..]))
             .bind(column(ops, |op| millis(op.keep_until)))
@@ -134,6 +169,7 @@ impl Shared for Decide {
             .bind(added(ops, |approval| resources_text(&approval.consent.resources)))
             .bind(added(ops, |approval| approval.consent.scopes.as_str()))
             .bind(column(ops, |op| op.approval.as_ref().is_some_and(|approval| approval.needs_consent)))
+            .bind(added(ops, |approval| millis(approval.client_until)))
     }
 
     fn answers(ops: &[&Self], rows: &[PgRow]) -> Vec<Answer<Decided>> {

@@ -217,6 +217,7 @@ mod tests {
             ("g", Change::All),
             ("g-1", Change::All),
             ("c", Change::All),
+            ("*", Change::All),
             ("x1", Change::All),
             ("é", Change::All),
         ] {

@@ -9,7 +9,7 @@ use crate::storage::sql::digest;
 use crate::storage::{StorageError, StorageErrorKind};
 
 /// What leads from each version to the next.
-const STEPS: [&str; 1] = [include_str!("schema.sql")];
+const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// Makes sure that the schema is of the version that this code knows. Any number of processes may do so
 /// at once, and nothing needs the right to create anything if nothing is to be created.

@@ -1,15 +1,18 @@
 //! A store in PostgreSQL.
 //!
-//! Every operation is one statement, which PostgreSQL carries out whole or not at all. It holds whatever the
-//! isolation level: where others get in the way, the statement is run again.
+//! An operation is one statement, which PostgreSQL carries out whole or not at all; a few about clients are one
+//! transaction of several, each of which sees what was committed before it began. It holds whatever the isolation
+//! level: where others get in the way, the statement or the transaction is run again.
 
 mod batch;
+mod claim;
 mod client;
 mod connections;
 mod database;
 mod decide;
 mod failure;
 mod feed;
+mod grant;
 mod issue;
 mod migration;
 mod options;
@@ -18,8 +21,10 @@ mod redeem;
 mod revoke;
 mod rotate;
 mod row;
+mod scopes;
 mod sweep;
 mod text;
+mod together;
 
 use std::fmt;
 use std::sync::Arc;
@@ -160,28 +165,30 @@ impl Storage for PostgresStorage {
         self.database().consents(subject, client).await
     }
     async fn insert_client(&self, op: InsertClient) -> Result<Inserted, StorageError> {
-        self.database().insert_client(&op.client).await
+        self.database().together(op).await
     }
     async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
-        self.database().update_client(&op.client).await
+        self.database().together(op).await
     }
     async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        self.later(()).await
+        self.database().scopes().await
     }
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
-        self.later(op).await
+        self.database().together(op).await
     }
     async fn renew_client(&self, op: RenewClient) -> Result<Renewed, StorageError> {
-        self.later(op).await
+        self.database().renew_client(&op).await
     }
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
-        self.later(op).await
+        after_operation(self.database(), op.now);
+        share(self.database(), op).await
     }
     async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
-        self.later(op).await
+        self.database().save_scopes(&op).await
     }
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
-        self.later(op).await
+        after_operation(self.database(), op.now);
+        share(self.database(), op).await
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
         after_operation(self.database(), op.now);
@@ -206,15 +213,9 @@ impl Storage for PostgresStorage {
         self.database().revoke_grant(&op).await
     }
     async fn revoke_grants(&self, op: RevokeGrants) -> Result<u32, StorageError> {
-        self.later(op).await
+        self.database().together(op).await
     }
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
         self.database().purge(now, limit).await
-    }
-}
-
-impl PostgresStorage {
-    async fn later<A: Send, T: Send>(&self, _: A) -> Result<T, StorageError> {
-        Err(StorageError::new(super::StorageErrorKind::Other, "not here yet"))
     }
 }

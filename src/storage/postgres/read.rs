@@ -9,14 +9,16 @@ use super::Database;
 use super::decide::subject_key;
 use super::row::{Columns, Held};
 use super::text::Texts;
-use crate::protocol::client::{Client, ClientId};
+use crate::protocol::client::{Client, ClientId, Tenure};
 use crate::protocol::grant::Subject;
 use crate::protocol::interaction::Consent;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
-use crate::storage::sql::{bits, client, millis};
+use crate::storage::sql::{bits, client, millis, time};
 use crate::storage::{Row, Scanned, StorageError, StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table};
 
+/// A client, as [`stored_client`] reads it.
+const CLIENT: &str = "data, revision, keep_until, granted";
 /// A grant, as [`Columns::grant`] reads it.
 const GRANT: &str = "g.id, g.revoked, g.expires_at, g.created_at, g.subject, g.client, g.scopes, g.resources";
 /// What comes behind it, as [`Columns`] reads it.
@@ -49,8 +51,8 @@ impl Statements {
         let scan = |table, columns| joined(table, columns, "WHERE t.id > $1 ORDER BY t.id LIMIT $2");
         let grants = |rest| texts.text(&format!("SELECT {GRANT} FROM {{}}.grants g WHERE {rest}"));
         Self {
-            client: texts.text("SELECT data, revision FROM {}.client WHERE id = $1"),
-            clients: texts.text("SELECT data, revision FROM {}.client WHERE id > $1 ORDER BY id LIMIT $2"),
+            client: texts.text(&format!("SELECT {CLIENT} FROM {{}}.client WHERE id = $1")),
+            clients: texts.text(&format!("SELECT {CLIENT} FROM {{}}.client WHERE id > $1 ORDER BY id LIMIT $2")),
             code: look_up("code", CODE),
             access: look_up("access_token", ACCESS),
             refresh: look_up("refresh_token", REFRESH),
@@ -175,7 +177,10 @@ impl Database {
 
 fn stored_client(row: &PgRow) -> Result<Arc<Client>, StorageError> {
     let mut columns = Columns::of(row);
-    client(columns.next()?, columns.next()?).map(Arc::new)
+    let client = client(columns.next()?, columns.next()?)?;
+    let (until, granted): (Option<i64>, bool) = (columns.next()?, columns.next()?);
+    let tenure = until.map(|until| Tenure { until: time(until), granted });
+    Ok(Arc::new(Client { tenure, ..client }))
 }
 
 fn scanned(table: Table, row: &PgRow) -> Result<Scanned, StorageError> {

@@ -16,18 +16,24 @@ use crate::storage::sql::millis;
 /// Rows that a step looks at, and that it removes at most.
 const LOOKED_AT: i64 = 1024;
 const REMOVED: u32 = 256;
-/// Operations for which one step is made by the way. An operation adds four rows at most.
-const OPERATIONS: u64 = 32;
+/// Operations for which one step is made by the way. An operation adds four rows at most, one to a table.
+const OPERATIONS: u64 = 24;
 /// How long rows stay beyond their end unless a purge asks for less, in milliseconds.
 const LINGER: u64 = 60_000;
 
-const TABLES: [(&str, &str, &str); 5] = [
+const TABLES: [(&str, &str, &str); 6] = [
     ("access_token", "id", "expires_at"),
     ("refresh_token", "id", "expires_at"),
     ("code", "id", "expires_at"),
     ("decision", "prompt", "keep_until"),
     ("grants", "id", "expires_at"),
+    ("claim", "key", "keep_until"),
 ];
+
+/// Where the answers of refresh tokens come; ended clients come after them.
+const TURN_OF_ANSWERS: usize = TABLES.len();
+/// Clients that go together, with the consent to them.
+const CLIENTS: u32 = 32;
 
 /// A row that somebody holds is left for another time: nobody waits, here or there.
 const STEP: &str = "
@@ -76,12 +82,12 @@ impl Statements {
 #[derive(Clone, PartialEq, PartialOrd)]
 enum Place {
     Id(i64),
-    Prompt(Vec<u8>),
+    Bytes(Vec<u8>),
 }
 
 impl Place {
     fn first(table: usize) -> Self {
-        if TABLES[table].1 == "prompt" { Self::Prompt(Vec::new()) } else { Self::Id(-1) }
+        if TABLES[table].1 == "id" { Self::Id(-1) } else { Self::Bytes(Vec::new()) }
     }
 }
 
@@ -128,9 +134,12 @@ pub(super) fn after_operation(database: &Arc<Database>, now: Timestamp) {
 impl Database {
     async fn sweep_some(&self, places: &mut Places, before: Timestamp) -> Result<(), StorageError> {
         let turn = places.turn;
-        places.turn = (turn + 1) % (TABLES.len() + 1);
+        places.turn = (turn + 1) % (TABLES.len() + 2);
         let Some(place) = places.tables.get(turn) else {
-            return self.forget_answers(before).await.map(drop);
+            return match turn {
+                TURN_OF_ANSWERS => self.forget_answers(before).await.map(drop),
+                _ => self.remove_ended(before, CLIENTS).await.map(drop),
+            };
         };
         let step = self.step(turn, place, before, REMOVED).await?;
         places.tables[turn] = step.next.unwrap_or_else(|| Place::first(turn));
@@ -145,6 +154,13 @@ impl Database {
         let mut left = limit;
         for table in 0..TABLES.len() {
             left -= self.purge_table(table, &mut places.tables[table], now, left).await?;
+        }
+        while left > 0 {
+            let (asked, removed) = (left.min(CLIENTS), self.remove_ended(now, left.min(CLIENTS)).await?);
+            left -= removed.min(left);
+            if removed < asked {
+                break;
+            }
         }
         while self.forget_answers(now).await? == REMOVED {}
         Ok(limit - left)
@@ -190,7 +206,7 @@ impl Database {
                 let query = sqlx::query(text.clone());
                 let query = match place {
                     Place::Id(id) => query.bind(id),
-                    Place::Prompt(prompt) => query.bind(prompt),
+                    Place::Bytes(bytes) => query.bind(bytes),
                 };
                 query.bind(LOOKED_AT).bind(millis(end)).bind(i64::from(limit))
             })
@@ -200,7 +216,7 @@ impl Database {
         let (looked_at, removed): (i64, i64) = (columns.next()?, columns.next()?);
         let mut key = || match place {
             Place::Id(_) => Ok::<_, StorageError>(columns.next::<Option<i64>>()?.map(Place::Id)),
-            Place::Prompt(_) => Ok(columns.next::<Option<Vec<u8>>>()?.map(Place::Prompt)),
+            Place::Bytes(_) => Ok(columns.next::<Option<Vec<u8>>>()?.map(Place::Bytes)),
         };
         let (last, last_removed) = (key()?, key()?);
         let next = match removed >= i64::from(limit) {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-use super::{client, decide, issue, read, redeem, revoke, rotate, sweep};
+use super::{claim, client, decide, grant, issue, read, redeem, revoke, rotate, scopes, sweep};
+use crate::storage::sql::digest;
 
 /// Makes statements out of templates: `{}.` stands for the schema.
 pub(super) struct Texts {
@@ -38,31 +39,68 @@ pub(super) struct Statements {
     pub(super) reads: read::Statements,
     pub(super) sweeps: sweep::Statements,
     pub(super) insert_client: SqlStr,
+    pub(super) one_after_the_other: SqlStr,
+    /// By what registrations know each other that come one after the other.
+    pub(super) registrations: i64,
+    pub(super) evict: SqlStr,
     pub(super) update_client: SqlStr,
+    pub(super) remove_client: SqlStr,
+    pub(super) renew_client: SqlStr,
+    pub(super) have_ended: SqlStr,
+    pub(super) remove_ended: SqlStr,
+    pub(super) scopes: SqlStr,
+    pub(super) save_scopes: SqlStr,
     pub(super) revoke_access: SqlStr,
     pub(super) revoke_by_user: SqlStr,
     pub(super) revoke_by_client: SqlStr,
+    pub(super) revoke_grants: revoke::ByOwner,
+    pub(super) forget_consents: revoke::ByOwner,
     pub(super) decide: SqlStr,
+    pub(super) decide_one: SqlStr,
     pub(super) redeem: SqlStr,
     pub(super) rotate: SqlStr,
     pub(super) issue: SqlStr,
+    pub(super) grant: SqlStr,
+    pub(super) claim: SqlStr,
 }
 
 impl Statements {
     pub(super) fn new(texts: &Texts) -> Self {
         let revoke = |owner| texts.telling(&revoke::GRANT.replace("{owner}", owner), "NOT revoked", "'g' || id");
+        let revoke_all =
+            |owner: &str| texts.telling(&revoke::GRANTS.replace("{owner}", owner), revoke::TOLD, revoke::TELL);
+        let of_client = |template, condition| texts.telling(template, condition, "'c' || id");
+        let [a, b, c, d, e, f, g, h, ..] = digest(&["grantor registrations", &texts.schema]);
         Self {
             reads: read::Statements::new(texts),
             sweeps: sweep::Statements::new(texts),
-            insert_client: texts.telling(client::INSERT, "true", "'c' || id"),
-            update_client: texts.telling(client::UPDATE, "true", "'c' || id"),
+            insert_client: texts.telling(
+                client::INSERT,
+                "a.id IS NOT NULL OR r.id IS NOT NULL",
+                "'c' || coalesce(a.id, r.id)",
+            ),
+            one_after_the_other: texts.text(client::ONE_AFTER_THE_OTHER),
+            registrations: i64::from_be_bytes([a, b, c, d, e, f, g, h]),
+            evict: of_client(client::EVICT, "true"),
+            update_client: texts.telling(client::UPDATE, "c.id IS NOT NULL", "'c' || c.id"),
+            remove_client: of_client(client::REMOVE, "true"),
+            renew_client: texts.telling(client::RENEW, "r.id IS NOT NULL", "'c' || r.id"),
+            have_ended: texts.text(client::HAVE_ENDED),
+            remove_ended: of_client(client::REMOVE_ENDED, "true"),
+            scopes: texts.text(scopes::READ),
+            save_scopes: texts.text(scopes::SAVE),
             revoke_access: texts.telling(revoke::ACCESS, "true", "'a' || id"),
             revoke_by_user: revoke("g.subject = $2"),
             revoke_by_client: revoke("g.client = $2"),
-            decide: texts.text(decide::SQL),
+            revoke_grants: revoke::ByOwner::new(3, revoke_all),
+            forget_consents: revoke::ByOwner::new(2, |owner| texts.text(&revoke::CONSENTS.replace("{owner}", owner))),
+            decide: texts.text(&decide::many()),
+            decide_one: texts.telling(&decide::one(), "f.id IS NOT NULL", "'c' || f.id"),
             redeem: texts.telling(redeem::SQL, "uses > 1", "'g' || grant_id"),
             rotate: texts.telling(&rotate::SQL.replace("{reused}", rotate::REUSED), rotate::REUSED, "'g' || grant_id"),
             issue: texts.text(issue::SQL),
+            grant: texts.text(grant::SQL),
+            claim: texts.text(claim::SQL),
         }
     }
 }

@@ -1,24 +1,12 @@
-//! Changes of clients, and what is taken back.
+//! What is taken back.
 
 use rusqlite::{Connection, params};
 
 use super::error::Failure;
 use super::exchange::{execute, revoke};
 use super::reads::one;
-use crate::protocol::client::Client;
-use crate::storage::{Inserted, Owner, RevokeAccess, RevokeGrant, Revoked, Updated, sql};
-
-pub(super) fn insert_client(connection: &Connection, client: &Client) -> Result<Inserted, Failure> {
-    let statement = "INSERT INTO client (id, revision, data) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-    let parameters = params![client.id.as_str(), client.revision, sql::client_text(client)?];
-    Ok(if execute(connection, statement, parameters)? == 1 { Inserted::New } else { Inserted::Taken })
-}
-
-pub(super) fn update_client(connection: &Connection, client: &Client) -> Result<Updated, Failure> {
-    let statement = "UPDATE client SET data = ?2, revision = (revision + 1) % 4294967296 WHERE id = ?1";
-    let parameters = params![client.id.as_str(), sql::client_text(client)?];
-    Ok(if execute(connection, statement, parameters)? == 1 { Updated::Now } else { Updated::Unknown })
-}
+use crate::protocol::client::ClientId;
+use crate::storage::{Owner, RevokeAccess, RevokeGrant, RevokeGrants, Revoked, sql};
 
 pub(super) fn revoke_access(connection: &Connection, op: RevokeAccess) -> Result<Revoked, Failure> {
     let gone = execute(connection, "DELETE FROM access_token WHERE id = ?1", [sql::bits(op.token)])?;
@@ -46,4 +34,22 @@ pub(super) fn revoke_grant(connection: &Connection, op: &RevokeGrant) -> Result<
     }
     revoke(connection, op.grant)?;
     Ok(Revoked::Now)
+}
+
+pub(super) fn revoke_grants(connection: &Connection, op: &RevokeGrants) -> Result<u32, Failure> {
+    let subject = match &op.owner {
+        Owner::Client(client) => return end_access(connection, client),
+        Owner::User(subject) => subject.as_str(),
+    };
+    let ended = execute(connection, "UPDATE grants SET revoked = 1 WHERE subject = ?1 AND NOT revoked", [subject])?;
+    execute(connection, "DELETE FROM consent WHERE subject = ?1", [subject])?;
+    Ok(ended as u32)
+}
+
+/// Ends everything that a client was given, and forgets all consent to it; how many grants ended.
+pub(super) fn end_access(connection: &Connection, client: &ClientId) -> Result<u32, Failure> {
+    let client = client.as_str();
+    let ended = execute(connection, "UPDATE grants SET revoked = 1 WHERE client = ?1 AND NOT revoked", [client])?;
+    execute(connection, "DELETE FROM consent WHERE client = ?1", [client])?;
+    Ok(ended as u32)
 }

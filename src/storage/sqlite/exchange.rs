@@ -3,13 +3,14 @@
 
 use rusqlite::{Connection, params};
 
+use super::decide::{IS_CURRENT, add_grant};
 use super::error::Failure;
 use super::reads::one;
 use super::rows::Reader;
 use crate::protocol::grant::{AccessRecord, RefreshRecord};
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
-use crate::storage::{IssueAccess, Issued, RedeemCode, Redeemed, RotateRefresh, Rotated, sql};
+use crate::storage::{GrantClient, Granted, IssueAccess, Issued, RedeemCode, Redeemed, RotateRefresh, Rotated, sql};
 
 /// Runs a statement; how many rows it changed.
 pub(super) fn execute(
@@ -97,6 +98,23 @@ pub(super) fn issue_access(connection: &Connection, op: &IssueAccess) -> Result<
     }
     lasts_until(connection, grant, op.access.expires_at)?;
     Ok(Issued::Now)
+}
+
+pub(super) fn grant_client(connection: &Connection, op: &GrantClient) -> Result<Granted, Failure> {
+    let parameters = params![op.client.as_str(), op.client_revision];
+    if one(connection, IS_CURRENT, parameters, |row| row.number())?.is_none() {
+        return Ok(Granted::ClientChanged);
+    }
+    if !add_grant(connection, &op.grant, op.access.expires_at)? {
+        return Ok(Granted::Collision);
+    }
+    let (scopes, resource) =
+        (op.access.scopes != op.grant.scopes, op.grant.resources.first() != Some(&op.access.resource));
+    if !add_access(connection, op.grant.id, &op.access, Own { scopes, resource })? {
+        execute(connection, "DELETE FROM grants WHERE id = ?1", [sql::bits(op.grant.id)])?;
+        return Ok(Granted::Collision);
+    }
+    Ok(Granted::Now)
 }
 
 pub(super) fn revoke(connection: &Connection, grant: OrderedId) -> Result<(), Failure> {

@@ -1,6 +1,8 @@
 //! A store in an SQLite file.
 
 mod changes;
+mod claims;
+mod clients;
 mod decide;
 mod error;
 mod exchange;
@@ -105,7 +107,21 @@ impl SqliteStorage {
         Ok(())
     }
 
-    /// Goes around all tables once, from where the last purge ended, or until `limit` rows are gone.
+    /// Removes claims and clients that have ended, until `limit` of them are gone.
+    async fn remove_by_end(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
+        let mut left = limit;
+        loop {
+            let most = PURGE.removes.min(left);
+            let step = move |connection: &_| sweep::remove_by_end(connection, now, most);
+            let removed = self.0.writer.run(None, step).await?;
+            left = left.saturating_sub(removed);
+            if removed < most || left == 0 {
+                return Ok(limit - left);
+            }
+        }
+    }
+
+    /// Goes around the tables whose rows lie in the order of time once, from where the last purge ended, or until `limit` rows are gone.
     async fn remove_ended(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
         let start = self.0.purged_to.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (mut position, mut left, mut ends) = (start.clone(), limit, 0);
@@ -171,28 +187,28 @@ impl Storage for SqliteStorage {
         self.0.lists.read(move |connection| reads::scan(connection, table, after, limit)).await
     }
     async fn insert_client(&self, op: InsertClient) -> Result<Inserted, StorageError> {
-        self.0.writer.run(None, move |connection| changes::insert_client(connection, &op.client)).await
+        self.write(op.now, move |connection| clients::insert_client(connection, &op)).await
     }
     async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
-        self.0.writer.run(None, move |connection| changes::update_client(connection, &op.client)).await
+        self.write(op.now, move |connection| clients::update_client(connection, &op)).await
     }
     async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        self.later(()).await
+        Ok(self.0.readers.read(claims::scopes)?)
     }
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
-        self.later(op).await
+        self.write(op.now, move |connection| clients::remove_client(connection, &op)).await
     }
     async fn renew_client(&self, op: RenewClient) -> Result<Renewed, StorageError> {
-        self.later(op).await
+        self.write(op.now, move |connection| clients::renew_client(connection, &op)).await
     }
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
-        self.later(op).await
+        self.write(op.now, move |connection| exchange::grant_client(connection, &op)).await
     }
     async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
-        self.later(op).await
+        self.0.writer.run(None, move |connection| claims::save_scopes(connection, &op)).await
     }
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
-        self.later(op).await
+        self.write(op.now, move |connection| claims::claim_once(connection, &op)).await
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
         self.write(op.now, move |connection| decide::decide(connection, &op)).await
@@ -213,16 +229,11 @@ impl Storage for SqliteStorage {
         self.write(op.now, move |connection| changes::revoke_grant(connection, &op)).await
     }
     async fn revoke_grants(&self, op: RevokeGrants) -> Result<u32, StorageError> {
-        self.later(op).await
+        self.write(op.now, move |connection| changes::revoke_grants(connection, &op)).await
     }
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
         self.forget_answers(now).await?;
-        self.remove_ended(now, limit).await
-    }
-}
-
-impl SqliteStorage {
-    async fn later<A: Send, T: Send>(&self, _: A) -> Result<T, StorageError> {
-        Err(StorageError::new(super::StorageErrorKind::Other, "not here yet"))
+        let removed = self.remove_by_end(now, limit).await?;
+        Ok(removed + self.remove_ended(now, limit - removed).await?)
     }
 }

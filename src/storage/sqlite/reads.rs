@@ -43,12 +43,12 @@ pub(super) fn all<T>(
 }
 
 fn read_client(row: &mut Reader<'_>) -> Result<Arc<Client>, Failure> {
-    let (data, revision) = (row.text()?, row.number()?);
-    Ok(Arc::new(sql::client(data, revision)?))
+    Ok(Arc::new(row.client()?))
 }
 
 pub(super) fn client(connection: &Connection, id: &ClientId) -> Result<Option<Arc<Client>>, Failure> {
-    one(connection, "SELECT data, revision FROM client WHERE id = ?1", [id.as_str()], read_client)
+    let statement = "SELECT data, revision, keep_until, granted FROM client WHERE id = ?1";
+    one(connection, statement, [id.as_str()], read_client)
 }
 
 pub(super) fn clients(
@@ -58,7 +58,7 @@ pub(super) fn clients(
 ) -> Result<Vec<Arc<Client>>, Failure> {
     // No id is empty.
     let after = after.map_or("", ClientId::as_str);
-    let statement = "SELECT data, revision FROM client WHERE id > ?1 ORDER BY id LIMIT ?2";
+    let statement = "SELECT data, revision, keep_until, granted FROM client WHERE id > ?1 ORDER BY id LIMIT ?2";
     all(connection, statement, params![after, limit], read_client)
 }
 

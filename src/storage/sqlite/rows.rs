@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::Row;
 
 use super::error::Failure;
-use crate::protocol::client::ClientId;
+use crate::protocol::client::{Client, ClientId, Tenure};
 use crate::protocol::grant::{AccessRecord, CodeRecord, Grant, Holder, RefreshRecord, Rotation, Subject};
 use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::OrderedId;
@@ -109,6 +109,14 @@ impl<'a> Reader<'a> {
 
     pub(super) fn client_id(&mut self) -> Result<ClientId, Failure> {
         Ok(ClientId::parse(self.text()?).map_err(|error| sql::corrupt(error.to_string()))?)
+    }
+
+    /// A client, from `data, revision, keep_until, granted`.
+    pub(super) fn client(&mut self) -> Result<Client, Failure> {
+        let (data, revision) = (self.text()?, self.number()?);
+        let (until, granted) = (self.some_number()?, self.number()? != 0);
+        let tenure = until.map(|until| Tenure { until: sql::time(until), granted });
+        Ok(Client { tenure, ..sql::client(data, revision)? })
     }
 
     pub(super) fn grant(&mut self) -> Result<GrantState, Failure> {

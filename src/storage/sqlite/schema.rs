@@ -6,7 +6,7 @@ use super::error::Failure;
 use crate::storage::{StorageError, StorageErrorKind};
 
 /// Each brings a file from the version of its position to the next one.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// Says in the file whose it is: "gran".
 const APPLICATION: i64 = 0x6772_616e;

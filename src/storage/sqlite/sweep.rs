@@ -8,6 +8,7 @@ use rusqlite::{Connection, params};
 
 use super::error::Failure;
 use super::exchange::execute;
+use super::reads::all;
 use crate::protocol::prompt::PromptId;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
@@ -144,6 +145,22 @@ impl Position {
         }
         Ok((seen, last, ended))
     }
+}
+
+/// Removes claims, and clients that registered themselves with the consent to them, that had ended by `end`. They lie
+/// in the order of their ends.
+pub(super) fn remove_by_end(connection: &Connection, end: Timestamp, limit: u32) -> Result<u32, Failure> {
+    let statement =
+        "DELETE FROM claim WHERE key IN (SELECT key FROM claim WHERE keep_until <= ?1 ORDER BY keep_until LIMIT ?2)";
+    let claims = execute(connection, statement, params![sql::millis(end), limit])? as u32;
+    let left = limit.saturating_sub(claims);
+    let ended = "SELECT id FROM client WHERE keep_until <= ?1 ORDER BY keep_until, id LIMIT ?2";
+    let ended = all(connection, ended, params![sql::millis(end), left], |row| row.client_id())?;
+    for client in &ended {
+        execute(connection, "DELETE FROM client WHERE id = ?1", [client.as_str()])?;
+        execute(connection, "DELETE FROM consent WHERE client = ?1", [client.as_str()])?;
+    }
+    Ok(claims + ended.len() as u32)
 }
 
 /// Removes sealed answers whose window has ended.

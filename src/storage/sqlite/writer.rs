@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::error::Failure;
 use super::queue::Queue;
-use super::sweep::{Position, Step, forget_answers};
+use super::sweep::{Position, Step, forget_answers, remove_by_end};
 use crate::protocol::time::Timestamp;
 use crate::storage::{StorageError, StorageErrorKind};
 
@@ -202,6 +202,7 @@ impl Sweeper {
         let rows = self.operations * 8 + 32;
         self.operations = 0;
         self.position.step(connection, end, Step { looks: rows, removes: rows, made_by: end })?;
+        remove_by_end(connection, end, rows)?;
         forget_answers(connection, now, rows)?;
         Ok(())
     }

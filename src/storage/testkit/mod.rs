@@ -26,10 +26,13 @@
 
 #![allow(clippy::panic, clippy::expect_used, reason = "a test suite fails by panicking")]
 
+mod claims;
+mod client_grants;
 mod clients;
 mod clocks;
 mod consents;
 mod decisions;
+mod endings;
 mod faulty;
 mod fidelity;
 mod large;
@@ -38,16 +41,24 @@ mod purging;
 mod races;
 pub mod records;
 mod redemption;
+mod registrations;
 mod reuse;
 mod revocation;
 mod rotation;
 mod scanning;
 mod scene;
+mod scopes;
+mod shared_clients;
 mod sharing;
 mod wholeness;
 mod withdrawal;
 mod yielding;
 
+pub use claims::{a_claim_is_remembered_as_long_as_asked, attack_25_of_parallel_claims_one_is_the_first};
+pub use client_grants::{
+    a_taken_id_leaves_nothing_of_a_clients_own_grant, attack_41_a_client_that_changed_gets_no_grant_of_its_own,
+    attack_57_a_clients_own_grant_is_no_users,
+};
 pub use clients::{
     a_change_replaces_a_client_and_raises_its_revision, a_client_is_read_back_as_it_was_inserted,
     a_registered_client_id_is_taken, attack_41_a_decision_about_a_client_before_its_change_does_not_count,
@@ -66,6 +77,12 @@ pub use decisions::{
     a_collision_of_ids_records_nothing, a_denial_is_remembered_and_adds_nothing, an_approval_adds_its_grant_and_code,
     attack_41_a_client_that_changed_gains_nothing, attack_41_a_prompt_is_decided_once,
     attack_41_parallel_decisions_count_once,
+};
+pub use endings::{
+    all_grants_of_a_client_end_at_once, all_grants_of_a_user_end_at_once,
+    attack_22_revoking_everything_beside_its_use_leaves_nothing_alive,
+    attack_22_what_ends_access_ends_all_of_that_client,
+    attack_22_what_is_on_its_way_for_a_client_that_loses_access_is_dead,
 };
 pub use faulty::{Call, Faulty, Lost};
 pub use fidelity::{
@@ -90,6 +107,15 @@ pub use redemption::{
     attack_13_a_replay_is_noticed_after_the_end_of_the_code, attack_13_a_replay_is_noticed_whatever_token_id_it_brings,
     attack_13_a_replay_revokes_that_grant_alone, attack_15_a_taken_token_id_does_not_burn_the_code,
 };
+pub use registrations::{
+    a_change_keeps_how_long_a_client_stays, a_use_beside_a_purge_keeps_the_client,
+    a_use_moves_the_end_of_a_client_to_later_alone, an_identical_registration_renews_the_client,
+    attack_35_a_blocked_client_does_not_come_back_by_registering,
+    attack_35_at_the_budget_what_would_end_first_gives_way,
+    attack_35_giving_way_beside_an_approval_removes_no_client_with_a_grant,
+    attack_35_identical_registrations_are_one_client, purging_removes_clients_that_have_ended,
+    the_first_approval_lets_a_client_stay,
+};
 pub use reuse::{
     attack_13_a_replay_ends_what_was_refreshed_since, attack_16_the_window_ends_when_the_successor_is_used,
     attack_17_a_reuse_is_noticed_whatever_ids_it_brings, attack_17_a_rotated_token_is_remembered_until_its_end,
@@ -107,6 +133,12 @@ pub use rotation::{
 };
 pub use scanning::{
     a_walk_shows_rows_as_they_are, a_walk_shows_what_took_the_place_of_what, pages_of_a_walk_show_every_row_once,
+};
+pub use scopes::{of_parallel_changes_of_the_scopes_one_counts, scopes_are_read_back_as_they_were_saved};
+pub use shared_clients::{
+    attack_22_a_client_that_loses_access_over_another_handle_keeps_nothing,
+    attack_25_claims_over_two_handles_count_once, attack_35_identical_registrations_over_two_handles_are_one_client,
+    of_changes_of_one_state_over_two_handles_one_counts,
 };
 pub use sharing::{
     attack_12_exchanges_over_two_handles_give_one_token, attack_16_rotations_over_two_handles_give_one_successor,
@@ -139,6 +171,8 @@ where
     consents_and_clients(&fresh).await;
     refresh_tokens(&fresh).await;
     lists_and_purging(&fresh).await;
+    registrations(&fresh).await;
+    endings_and_claims(&fresh).await;
 }
 
 /// Runs what two handles on one database must keep to, each on a new empty database of which `fresh` gives
@@ -172,6 +206,10 @@ where
         attack_16_rotations_over_two_handles_give_one_successor,
         attack_41_decisions_over_two_handles_count_once,
         attack_22_a_revocation_over_another_handle_leaves_nothing_alive,
+        attack_35_identical_registrations_over_two_handles_are_one_client,
+        attack_25_claims_over_two_handles_count_once,
+        of_changes_of_one_state_over_two_handles_one_counts,
+        attack_22_a_client_that_loses_access_over_another_handle_keeps_nothing,
     }
 }
 
@@ -303,6 +341,36 @@ each_on_a_fresh_store! {
     the_ends_of_time_break_nothing,
     two_clocks_that_differ_lose_nothing,
     attack_12_parallel_uses_by_two_clocks_give_one_token,
+}
+
+each_on_a_fresh_store! {
+    registrations:
+    attack_35_identical_registrations_are_one_client,
+    attack_35_a_blocked_client_does_not_come_back_by_registering,
+    an_identical_registration_renews_the_client,
+    attack_35_at_the_budget_what_would_end_first_gives_way,
+    the_first_approval_lets_a_client_stay,
+    attack_35_giving_way_beside_an_approval_removes_no_client_with_a_grant,
+    a_use_moves_the_end_of_a_client_to_later_alone,
+    a_change_keeps_how_long_a_client_stays,
+    purging_removes_clients_that_have_ended,
+    a_use_beside_a_purge_keeps_the_client,
+}
+
+each_on_a_fresh_store! {
+    endings_and_claims:
+    attack_57_a_clients_own_grant_is_no_users,
+    attack_41_a_client_that_changed_gets_no_grant_of_its_own,
+    a_taken_id_leaves_nothing_of_a_clients_own_grant,
+    attack_22_what_ends_access_ends_all_of_that_client,
+    attack_22_what_is_on_its_way_for_a_client_that_loses_access_is_dead,
+    all_grants_of_a_user_end_at_once,
+    all_grants_of_a_client_end_at_once,
+    attack_22_revoking_everything_beside_its_use_leaves_nothing_alive,
+    attack_25_of_parallel_claims_one_is_the_first,
+    a_claim_is_remembered_as_long_as_asked,
+    scopes_are_read_back_as_they_were_saved,
+    of_parallel_changes_of_the_scopes_one_counts,
 }
 
 /// What is left behind is sound: [`invariants::check`] finds nothing.

@@ -13,7 +13,7 @@ use crate::storage::{Decided, Redeemed, Revoked, Storage};
 const SLACK: u32 = 16;
 
 /// Purges until nothing is left, in steps of `limit`.
-async fn purge_all<S: Storage>(scene: &Scene<S>, now: Timestamp, limit: u32) -> u32 {
+pub(super) async fn purge_all<S: Storage>(scene: &Scene<S>, now: Timestamp, limit: u32) -> u32 {
     let mut total = 0;
     for _ in 0..10_000 {
         let gone = scene.purge(now, limit).await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::protocol::client::{
     AuthMethod, Client, ClientAuthentication, ClientId, ClientMetadata, ClientOrigin, ConsentPolicy, GrantType,
+    SelfRegistration, Tenure,
 };
 use crate::protocol::grant::{AccessRecord, CodeRecord, Grant, Holder, RefreshRecord, Subject};
 use crate::protocol::interaction::Consent;
@@ -14,11 +15,12 @@ use crate::protocol::prompt::PromptId;
 use crate::protocol::redirect::RedirectUri;
 use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
+use crate::protocol::scope_records::{ScopeRecord, ScopeRecords};
 use crate::protocol::secret::{OrderedId, SecretHash};
 use crate::protocol::time::Timestamp;
 use crate::storage::{
-    Approval, Decide, InsertClient, IssueAccess, Owner, RedeemCode, RevokeAccess, RevokeGrant, RotateRefresh,
-    UpdateClient,
+    Approval, ClaimOnce, Decide, GrantClient, InsertClient, IssueAccess, Owner, RedeemCode, RemoveClient, RenewClient,
+    RevokeAccess, RevokeGrant, RevokeGrants, RotateRefresh, SaveScopes, UpdateClient,
 };
 
 /// A present for tests.
@@ -97,6 +99,31 @@ pub fn client(id: &str) -> Client {
     }
 }
 
+/// The same with an end, and with what it has in common with identical ones.
+///
+/// # Panics
+/// If `id` is no client id.
+#[must_use]
+pub fn registered(id: &str, fold: Option<[u8; 32]>, until: Timestamp) -> Client {
+    Client {
+        registration: Some(SelfRegistration { fold, token: None }),
+        tenure: Some(Tenure { until, granted: false }),
+        ..client(id)
+    }
+}
+
+/// What identical registrations have in common: another one with each call.
+#[must_use]
+pub fn fold() -> [u8; 32] {
+    *hash().as_bytes()
+}
+
+/// A registration, with how many clients without a grant there may be.
+#[must_use]
+pub fn register(client: impl Into<Arc<Client>>, budget: u32) -> InsertClient {
+    InsertClient { client: client.into(), budget: Some(budget), now: NOW }
+}
+
 /// An administrator's addition of a client.
 #[must_use]
 pub fn insert(client: impl Into<Arc<Client>>) -> InsertClient {
@@ -107,6 +134,42 @@ pub fn insert(client: impl Into<Arc<Client>>) -> InsertClient {
 #[must_use]
 pub fn update(client: Client) -> UpdateClient {
     UpdateClient { client: Arc::new(client), ends_access: false, now: NOW }
+}
+
+/// The same, with which all that it was given ends.
+#[must_use]
+pub fn update_and_end(client: Client) -> UpdateClient {
+    UpdateClient { ends_access: true, ..update(client) }
+}
+
+/// The removal of a client.
+#[must_use]
+pub fn remove(client: &ClientId) -> RemoveClient {
+    RemoveClient { client: client.clone(), now: NOW }
+}
+
+/// A use of a client that registered itself.
+#[must_use]
+pub fn renew(client: &ClientId, until: Timestamp, now: Timestamp) -> RenewClient {
+    RenewClient { client: client.clone(), until, now }
+}
+
+/// A client's own grant, which ends with its token.
+///
+/// # Panics
+/// Never: its texts are constants.
+#[must_use]
+pub fn grant_client(client: &Client, now: Timestamp) -> GrantClient {
+    let grant = Grant {
+        id: ordered_id(now),
+        holder: Holder::Client,
+        client: client.id.clone(),
+        scopes: ScopeSet::parse("projects:read").expect("scopes"),
+        resources: vec![ResourceUri::parse("https://app.example/api").expect("a resource")],
+        created_at: now,
+    };
+    let access = access(&grant, now);
+    GrantClient { client: client.id.clone(), client_revision: client.revision, grant: Arc::new(grant), access, now }
 }
 
 /// A new grant with its code.
@@ -249,4 +312,38 @@ pub fn revoke_by_client(grant: &Grant, now: Timestamp) -> RevokeGrant {
 #[must_use]
 pub const fn revoke_access(token: OrderedId, now: Timestamp) -> RevokeAccess {
     RevokeAccess { token, now }
+}
+
+/// The withdrawal of all grants of a user.
+#[must_use]
+pub fn revoke_all_of_user(subject: &str, now: Timestamp) -> RevokeGrants {
+    RevokeGrants { owner: Owner::User(self::subject(subject)), now }
+}
+
+/// The withdrawal of all grants of a client.
+#[must_use]
+pub fn revoke_all_of_client(client: &ClientId, now: Timestamp) -> RevokeGrants {
+    RevokeGrants { owner: Owner::Client(client.clone()), now }
+}
+
+/// A claim of something, to be remembered as long as a decision.
+#[must_use]
+pub fn claim(key: [u8; 32], now: Timestamp) -> ClaimOnce {
+    ClaimOnce { key, keep_until: now.after(MARK_LIFETIME), now }
+}
+
+/// A change of the scopes, made from those of that revision.
+#[must_use]
+pub fn save_scopes(revision: u32, names: &[&str]) -> SaveScopes {
+    let record = |name: &&str| ScopeRecord {
+        id: format!("id of {name}"),
+        name: (*name).to_owned(),
+        description: format!("What {name} allows"),
+        reserved: false,
+        advertised: true,
+        needs_consent: true,
+        implies: Vec::new(),
+        retired: None,
+    };
+    SaveScopes { records: Arc::new(ScopeRecords { revision, records: names.iter().map(record).collect() }) }
 }

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::records;
-use crate::protocol::client::{Client, ClientId};
+use crate::protocol::client::{Client, ClientId, Tenure};
 use crate::protocol::grant::Grant;
 use crate::protocol::interaction::Consent;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
-    Approval, Decide, Decided, Inserted, IssueAccess, Issued, RedeemCode, Redeemed, RevokeGrant, Revoked,
-    RotateRefresh, Rotated, Scanned, Storage, StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, Updated,
+    Approval, Decide, Decided, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued, RedeemCode, Redeemed,
+    Removed, Renewed, RevokeGrant, RevokeGrants, Revoked, RotateRefresh, Rotated, Scanned, Storage, StoredAccess,
+    StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 
 pub(super) struct Scene<S> {
@@ -36,6 +37,44 @@ impl<S: Storage> Scene<S> {
         let inserted =
             self.store.insert_client(records::insert(Arc::clone(client))).await.expect("insert_client answers");
         assert_eq!(inserted, Inserted::New, "the id of a new client was free");
+    }
+
+    pub(super) async fn register(&self, op: InsertClient) -> Inserted {
+        self.store.insert_client(op).await.expect("insert_client answers")
+    }
+
+    pub(super) async fn client(&self, id: &ClientId) -> Option<Arc<Client>> {
+        self.store.client(id).await.expect("client answers")
+    }
+
+    /// How long a client stays.
+    pub(super) async fn tenure(&self, id: &ClientId) -> Option<Tenure> {
+        self.client(id).await.expect("the client is found").tenure
+    }
+
+    pub(super) async fn renew(&self, client: &ClientId, until: Timestamp) -> Renewed {
+        let op = records::renew(client, until, records::NOW);
+        self.store.renew_client(op).await.expect("renew_client answers")
+    }
+
+    pub(super) async fn remove(&self, client: &ClientId) -> Removed {
+        self.store.remove_client(records::remove(client)).await.expect("remove_client answers")
+    }
+
+    pub(super) async fn grant_client(&self, op: GrantClient) -> Granted {
+        self.store.grant_client(op).await.expect("grant_client answers")
+    }
+
+    /// A new grant of a client's own, and its token.
+    pub(super) async fn granted(&self, client: &Client) -> OrderedId {
+        let op = records::grant_client(client, records::NOW);
+        let token = op.access.id;
+        assert_eq!(self.grant_client(op).await, Granted::Now, "a client gets a grant of its own with free ids");
+        token
+    }
+
+    pub(super) async fn revoke_all(&self, op: RevokeGrants) -> u32 {
+        self.store.revoke_grants(op).await.expect("revoke_grants answers")
     }
 
     pub(super) async fn decide(&self, op: Decide) -> Decided {
@@ -72,7 +111,11 @@ impl<S: Storage> Scene<S> {
     }
 
     pub(super) async fn update(&self, client: Client) -> Updated {
-        self.store.update_client(records::update(client)).await.expect("update_client answers")
+        self.change(records::update(client)).await
+    }
+
+    pub(super) async fn change(&self, op: UpdateClient) -> Updated {
+        self.store.update_client(op).await.expect("update_client answers")
     }
 
     pub(super) async fn code(&self, id: OrderedId) -> Option<StoredCode> {

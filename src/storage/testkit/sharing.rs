@@ -13,22 +13,22 @@ use crate::storage::{
 const ROUNDS: usize = 500;
 
 /// Two handles on one database, with a client in it.
-struct Two([Scene<AnyStorage>; 2]);
+pub(super) struct Two(pub(super) [Scene<AnyStorage>; 2]);
 
 impl Two {
-    async fn new(one: impl Storage, other: impl Storage) -> Self {
+    pub(super) async fn new(one: impl Storage, other: impl Storage) -> Self {
         let one = Scene::new(AnyStorage::new(one)).await;
         let other = Scene { store: Arc::new(AnyStorage::new(other)), client: Arc::clone(&one.client) };
         Self([one, other])
     }
 
     /// Each in turn.
-    fn of(&self, number: usize) -> &Scene<AnyStorage> {
+    pub(super) fn of(&self, number: usize) -> &Scene<AnyStorage> {
         &self.0[number % 2]
     }
 
     /// Many tasks at once, every other one over the other handle.
-    async fn race<T: Send + 'static, F>(&self, racer: impl Fn(usize, Arc<AnyStorage>) -> F) -> Vec<T>
+    pub(super) async fn race<T: Send + 'static, F>(&self, racer: impl Fn(usize, Arc<AnyStorage>) -> F) -> Vec<T>
     where
         F: Future<Output = Result<T, StorageError>> + Send + 'static,
     {

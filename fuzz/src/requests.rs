@@ -1,0 +1,231 @@
+//! Whole requests, from bytes to the answer of a server that has clients, people and tokens.
+//!
+//! An input is a request in plain text: a line with method and target, header lines, an empty line and the body. What
+//! stands in braces is replaced by something fresh and valid, so that requests get past the first checks: `{client}`,
+//! `{secret_client}`, `{secret}`, `{cookie}`, `{prompt}`, `{code}`, `{access}`, `{refresh}`.
+//!
+//! No answer may be a panic or a 5xx, and none may be large. How often each endpoint succeeded is written to the file
+//! that `FUZZ_SUCCESSES` names.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use grantor::{Host, HostError, MemoryStorage, NewClient, Registration, Server, SignIn, User};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
+
+const CALLBACK: &str = "https://client.example/cb";
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+/// A world is replaced before it has grown large.
+const LIFE: u32 = 10_000;
+
+struct App;
+
+impl Host for App {
+    async fn signed_in(&self, request: &Parts) -> Result<Option<User>, HostError> {
+        let cookies = request.headers.get("cookie").and_then(|cookies| cookies.to_str().ok()).unwrap_or_default();
+        let name = cookies.split(';').find_map(|cookie| cookie.trim().strip_prefix("session="));
+        Ok(name.map(|name| User::new(name, name, name)))
+    }
+    async fn sign_in(&self, _: &Parts, ask: SignIn) -> Result<String, HostError> {
+        Ok(format!("/login?return_to={}", ask.return_to))
+    }
+}
+
+struct World {
+    server: Server,
+    client: String,
+    secret_client: String,
+    secret: String,
+    cookie: String,
+    age: u32,
+}
+
+#[derive(Default)]
+struct Fuzz {
+    world: Option<World>,
+    successes: BTreeMap<&'static str, u64>,
+    runs: u64,
+}
+
+thread_local! {
+    static FUZZ: RefCell<Fuzz> = RefCell::default();
+}
+
+/// Everything here is in memory, so that nothing ever waits.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => unreachable!("the store in memory does not wait"),
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        let builder = Server::builder("https://app.example").storage(MemoryStorage::new()).host(App);
+        let server = builder
+            .scope("projects:read", "See your projects")
+            .scope("projects:write", "Change your projects")
+            .default_scopes("projects:read")
+            .resource("/api")
+            .registration(Registration::Open)
+            .build()
+            .expect("a server");
+        let public = now(server.create_client(NewClient::public("Public").redirect_uri(CALLBACK))).expect("a client");
+        let confidential = NewClient::confidential("Confidential").redirect_uri(CALLBACK);
+        let confidential = now(server.create_client(confidential)).expect("a client");
+        Self {
+            server,
+            client: public.client.id.to_string(),
+            secret_client: confidential.client.id.to_string(),
+            secret: confidential.secret.expect("a secret").expose().to_owned(),
+            cookie: "session=alice".to_owned(),
+            age: 0,
+        }
+    }
+
+    fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        now(self.server.handle(request))
+    }
+
+    /// The consent page that the public client's honest request leads to.
+    fn prompt(&mut self) -> String {
+        let target = format!(
+            "/oauth/authorize?response_type=code&client_id={}&redirect_uri={}&code_challenge={CHALLENGE}&code_challenge_method=S256&scope=projects:read",
+            self.client, "https%3A%2F%2Fclient.example%2Fcb"
+        );
+        let request = Request::get(target).header("cookie", &self.cookie).body(Bytes::new()).expect("a request");
+        let answer = self.handle(request);
+        if let Some(cookie) = answer.headers().get("set-cookie").and_then(|cookie| cookie.to_str().ok()) {
+            let pair = cookie.split(';').next().unwrap_or_default();
+            self.cookie = format!("session=alice; {pair}");
+        }
+        let page = String::from_utf8_lossy(answer.body());
+        let field = page.split("name=\"prompt\"").nth(1).and_then(|rest| rest.split('"').nth(1));
+        field.expect("a consent page").to_owned()
+    }
+
+    fn code(&mut self) -> String {
+        let body = format!("prompt={}&decision=allow", self.prompt());
+        let answer = self.handle(form("/oauth/consent", &body, &self.cookie));
+        let location = answer.headers()["location"].to_str().expect("a location").to_owned();
+        let code = location.split("code=").nth(1).and_then(|rest| rest.split('&').next());
+        code.expect("a code").to_owned()
+    }
+
+    fn token(&mut self, name: &str) -> String {
+        let (code, client) = (self.code(), &self.client);
+        let body = format!("grant_type=authorization_code&code={code}&code_verifier={VERIFIER}&client_id={client}");
+        let answer = self.handle(form("/oauth/token", &body, ""));
+        let json: serde_json::Value = serde_json::from_slice(answer.body()).expect("JSON");
+        json[name].as_str().expect("a token").to_owned()
+    }
+
+    /// The text with what stands in braces replaced.
+    fn filled(&mut self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for name in
+            ["{prompt}", "{code}", "{access}", "{refresh}", "{client}", "{secret_client}", "{secret}", "{cookie}"]
+        {
+            if !text.contains(name) {
+                continue;
+            }
+            let value = match name {
+                "{prompt}" => self.prompt(),
+                "{code}" => self.code(),
+                "{access}" => self.token("access_token"),
+                "{refresh}" => self.token("refresh_token"),
+                "{client}" => self.client.clone(),
+                "{secret_client}" => self.secret_client.clone(),
+                "{secret}" => self.secret.clone(),
+                _ => self.cookie.clone(),
+            };
+            text = text.replace(name, &value);
+        }
+        text
+    }
+}
+
+fn form(path: &str, body: &str, cookie: &str) -> Request<Bytes> {
+    let builder = Request::post(path)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("origin", "https://app.example")
+        .header("cookie", cookie);
+    builder.body(Bytes::from(body.to_owned())).expect("a request")
+}
+
+/// Reads a request; `None` if no HTTP library would let it through.
+fn read(head: &str, body: Vec<u8>) -> Option<Request<Bytes>> {
+    let mut lines = head.lines();
+    let (method, target) = lines.next()?.split_once(' ')?;
+    let mut request = Request::new(Bytes::from(body));
+    *request.method_mut() = Method::from_bytes(method.as_bytes()).ok()?;
+    *request.uri_mut() = Uri::try_from(target).ok()?;
+    for line in lines.take(64) {
+        let (name, value) = line.split_once(": ")?;
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        request.headers_mut().append(name, HeaderValue::from_bytes(value.as_bytes()).ok()?);
+    }
+    Some(request)
+}
+
+fn endpoint(path: &str) -> &'static str {
+    let known = [
+        "/oauth/authorize",
+        "/oauth/consent",
+        "/oauth/token",
+        "/oauth/revoke",
+        "/oauth/register",
+        "/.well-known",
+        "/api",
+    ];
+    known.into_iter().find(|known| path.starts_with(known)).unwrap_or("elsewhere")
+}
+
+/// Sends one request and judges the answer.
+pub fn send(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
+    FUZZ.with_borrow_mut(|fuzz| {
+        let world = fuzz.world.get_or_insert_with(World::new);
+        let body = world.filled(body);
+        let Some(request) = read(&world.filled(head), body.into_bytes()) else { return };
+        let name = endpoint(request.uri().path());
+        let status = if name == "/api" { knock(world, request) } else { ask(world, request) };
+        *fuzz.successes.entry(name).or_default() += u64::from(status < 400);
+        world.age += 1;
+        if world.age > LIFE {
+            fuzz.world = None;
+        }
+        fuzz.runs += 1;
+        if fuzz.runs.is_multiple_of(64) {
+            tell(&fuzz.successes);
+        }
+    });
+}
+
+fn ask(world: &World, request: Request<Bytes>) -> u16 {
+    let what = format!("{} {} {:?} {:?}", request.method(), request.uri(), request.headers(), request.body());
+    let answer = world.handle(request);
+    assert!(!answer.status().is_server_error(), "{}: {what}", answer.status());
+    assert!(answer.body().len() < 200_000, "{} bytes: {what}", answer.body().len());
+    answer.status().as_u16()
+}
+
+fn knock(world: &World, request: Request<Bytes>) -> u16 {
+    let guard = world.server.resource("/api").expect("a resource").require("projects:read").expect("a scope");
+    let passed = now(guard.check(&request.into_parts().0));
+    let status = passed.map_or_else(|refusal| refusal.response().status().as_u16(), |_| 200);
+    assert!(status < 500, "{status}");
+    status
+}
+
+fn tell(successes: &BTreeMap<&'static str, u64>) {
+    let Ok(file) = std::env::var("FUZZ_SUCCESSES") else { return };
+    let lines: String = successes.iter().map(|(endpoint, times)| format!("{endpoint} {times}\n")).collect();
+    std::fs::write(file, lines).expect("the file can be written");
+}

@@ -1,0 +1,65 @@
+//! On what terms a client that registers itself is taken in, and what makes two registrations the same.
+
+use ring::digest::{SHA256, digest};
+use serde::Serialize;
+
+use super::client::{AuthMethod, ClientLifetimes, ClientMetadata, GrantType};
+use super::redirect::RedirectUri;
+use super::resource::ResourceUri;
+use super::scope::ScopeSet;
+
+/// What a client that registers itself gets beyond what it asks for, or less. None of it is in its own hands.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Terms {
+    /// The scopes that it may ever get; `None` for all that are not reserved. Reserved ones it never gets.
+    pub scopes: Option<ScopeSet>,
+    /// Whether it may act for itself (RFC 6749 §4.4), if it asks for that and has a secret.
+    pub client_credentials: bool,
+    /// The resources whose tokens it may introspect beside its own (RFC 7662), if it has a secret; `None` if it may
+    /// introspect none.
+    pub introspects: Option<Vec<ResourceUri>>,
+    /// Where its tokens live for other than the usual times.
+    pub lifetimes: ClientLifetimes,
+    /// Whether it may read, change and remove its registration by a token of its own (RFC 7592).
+    pub managed: bool,
+}
+
+/// What identical registrations have in common.
+#[derive(Serialize)]
+struct Same<'a> {
+    redirect_uris: Vec<&'a RedirectUri>,
+    name: Option<&'a str>,
+    home_page: Option<&'a str>,
+    logo: Option<&'a str>,
+    refreshes: bool,
+    scopes: Option<&'a ScopeSet>,
+    lifetimes: ClientLifetimes,
+}
+
+/// A digest of all that is shown of a registration and enforced on it, which leads every identical one to one
+/// client (attack 35). `None` for one that cannot be shared: it has a secret, or a token to manage itself, and
+/// whoever registers the same would get it.
+#[must_use]
+pub fn fold(metadata: &ClientMetadata, terms: &Terms) -> Option<[u8; 32]> {
+    let ClientMetadata { redirect_uris, name, home_page, logo, auth_method, grant_types } = metadata;
+    if *auth_method != AuthMethod::None || terms.managed {
+        return None;
+    }
+    // The order in which a client lists them says nothing.
+    let mut redirect_uris: Vec<_> = redirect_uris.iter().collect();
+    redirect_uris.sort_unstable_by_key(|uri| uri.as_str());
+    redirect_uris.dedup_by_key(|uri| uri.as_str());
+    let same = Same {
+        redirect_uris,
+        name: name.as_deref(),
+        home_page: home_page.as_deref(),
+        logo: logo.as_deref(),
+        refreshes: grant_types.contains(&GrantType::RefreshToken),
+        scopes: terms.scopes.as_ref(),
+        lifetimes: terms.lifetimes,
+    };
+    let mut key = [0; 32];
+    key.copy_from_slice(digest(&SHA256, &serde_json::to_vec(&same).ok()?).as_ref());
+    Some(key)
+}
