@@ -27,7 +27,6 @@ pub mod prompt;
 pub mod redirect;
 pub mod refresh;
 pub mod registered;
-pub mod registered;
 pub mod registration;
 pub mod resource;
 pub mod response;

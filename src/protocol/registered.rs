@@ -1,10 +1,10 @@
-//! A client that registered itself (RFC 7591): how it is made, what it has in common with others, and what it is told.
+//! A client that registered itself, and what it is told (RFC 7591 §3.2.1, RFC 7592 §3).
 
 use std::sync::Arc;
 
-use ring::digest::{SHA256, digest};
 use serde::Serialize;
 
+use super::admission::{Terms, fold};
 use super::client::{
     AuthMethod, Client, ClientAuthentication, ClientId, ClientMetadata, ClientOrigin, ConsentPolicy, GrantType,
     SelfRegistration, Tenure,
@@ -13,52 +13,67 @@ use super::error::RegistrationReason;
 use super::new_client::NewClientSeed;
 use super::policy::Policy;
 use super::redirect::RedirectUri;
-use super::registration::RegistrationTerms;
+use super::registration::Registration;
 use super::secret::{BearerText, SecretHash};
 use super::time::Timestamp;
 
-/// A client that registered itself, with its secret, which is shown once.
+/// A client that registered itself, with what is shown to it once.
 #[derive(Debug)]
 pub struct Registered {
     client: Arc<Client>,
     secret: Option<BearerText>,
+    token: Option<BearerText>,
 }
 
 impl Registered {
-    /// Makes the client.
+    /// Makes the client, on the terms of the app.
     ///
     /// # Errors
     /// Never with ids as they are made here; the type of an id says so by a `Result`.
     pub fn new(
-        metadata: ClientMetadata,
-        terms: &RegistrationTerms,
-        policy: &Policy,
+        asked: Registration,
+        terms: &Terms,
         seed: &NewClientSeed,
         now: Timestamp,
+        policy: &Policy,
     ) -> Result<Self, RegistrationReason> {
         let id = ClientId::parse(&seed.client_id(now)).map_err(|_| RegistrationReason::ServerError)?;
-        let secret = (metadata.auth_method != AuthMethod::None).then(|| seed.client_secret());
-        let authentication = secret.as_ref().map_or(ClientAuthentication::None, |secret| {
-            ClientAuthentication::Secret(SecretHash::of_text(secret.expose()))
-        });
-        let introspects = terms.introspected().filter(|_| secret.is_some()).map(<[_]>::to_vec);
-        let mut client = Client {
+        let metadata = granted(asked.metadata, asked.wants_client_credentials, terms);
+        let has_secret = metadata.auth_method != AuthMethod::None;
+        let secret = has_secret.then(|| seed.client_secret());
+        let token = terms.managed.then(|| seed.registration_token());
+        let registration = SelfRegistration {
+            fold: fold(&metadata, terms),
+            token: token.as_ref().map(|token| SecretHash::of_text(token.expose())),
+        };
+        let client = Arc::new(Client {
             id,
             origin: ClientOrigin::Dynamic,
-            authentication,
+            authentication: authentication(secret.as_ref()),
             metadata,
-            scope_ceiling: terms.scope_ceiling().cloned(),
+            scope_ceiling: terms.scopes.clone(),
             consent_policy: ConsentPolicy::Ask,
             blocked: false,
-            lifetimes: terms.own_lifetimes(),
-            introspects,
-            registration: None,
+            lifetimes: terms.lifetimes,
+            introspects: terms.introspects.clone().filter(|_| has_secret),
+            registration: Some(registration),
             tenure: Some(Tenure { until: now.after(policy.lifetimes.registration), granted: false }),
             created_at: now,
             revision: 0,
-        };
-        client.registration = Some(SelfRegistration { fold: fold(&client), token: None });
-        Ok(Self { client: Arc::new(client), secret })
+        });
+        Ok(Self { client, secret, token })
+    }
+
+    /// A client that is there already, as it reads its registration or registered the very same. It is shown no
+    /// secret: that was shown once.
+    #[must_use]
+    pub const fn found(client: Arc<Client>) -> Self {
+        Self { client, secret: None, token: None }
+    }
+
+    /// A client that changed itself, with the secret that it got by that.
+    pub(super) const fn changed(client: Arc<Client>, secret: Option<BearerText>) -> Self {
+        Self { client, secret, token: None }
     }
 
     /// The client, for the store.
@@ -67,57 +82,50 @@ impl Registered {
         &self.client
     }
 
-    /// The answer's body (RFC 7591 §3.2.1): what is registered, as it is in force.
+    /// The answer's body: what is registered, as it is in force. `management` is the URL at which managed clients
+    /// are reached, up to their id.
     ///
     /// # Errors
     /// If it cannot be written as JSON.
-    pub fn to_json(&self, policy: &Policy) -> Result<String, serde_json::Error> {
-        to_json(&self.client, policy, self.secret.as_ref())
+    pub fn to_json(&self, policy: &Policy, management: &str) -> Result<String, serde_json::Error> {
+        let Client { id, metadata, registration, created_at, .. } = &*self.client;
+        let is_managed = registration.as_ref().is_some_and(|registration| registration.token.is_some());
+        serde_json::to_string(&Response {
+            client_id: id,
+            client_id_issued_at: created_at.as_secs(),
+            client_secret: self.secret.as_ref().map(BearerText::expose),
+            client_secret_expires_at: self.secret.as_ref().map(|_| 0),
+            registration_access_token: self.token.as_ref().map(BearerText::expose),
+            registration_client_uri: is_managed.then(|| format!("{management}/{}", segment(id))),
+            redirect_uris: &metadata.redirect_uris,
+            client_name: metadata.name.as_deref(),
+            client_uri: metadata.home_page.as_deref(),
+            logo_uri: metadata.logo.as_deref(),
+            token_endpoint_auth_method: metadata.auth_method,
+            grant_types: &metadata.grant_types,
+            response_types: ["code"],
+            scope: self.client.ceiling(&policy.scopes).as_str(),
+        })
     }
 }
 
-/// What a public client has in common with every registration that is identical: everything that people are shown
-/// of it and everything that is enforced, with the terms that it came by (attack 35). The order of its redirect URIs
-/// does not matter. `None` for a client that has something to itself: a secret.
-fn fold(client: &Client) -> Option<[u8; 32]> {
-    let Client { id: _, origin, authentication, metadata, scope_ceiling, consent_policy, .. } = client;
-    let Client { blocked: _, lifetimes, introspects, registration: _, tenure: _, created_at: _, revision: _, .. } =
-        client;
-    if !matches!(authentication, ClientAuthentication::None) {
-        return None;
-    }
-    let ClientMetadata { redirect_uris, name, home_page, logo, auth_method, grant_types } = metadata;
-    let mut redirect_uris: Vec<_> = redirect_uris.iter().map(RedirectUri::as_str).collect();
-    redirect_uris.sort_unstable();
-    redirect_uris.dedup();
-    let said = (redirect_uris, name, home_page, logo, auth_method, grant_types);
-    let decided = (origin, scope_ceiling, consent_policy, lifetimes, introspects);
-    let text = serde_json::to_vec(&("grantor registration v1", said, decided)).ok()?;
-    let mut fold = [0; 32];
-    fold.copy_from_slice(digest(&SHA256, &text).as_ref());
-    Some(fold)
+pub(super) fn authentication(secret: Option<&BearerText>) -> ClientAuthentication {
+    secret
+        .map_or(ClientAuthentication::None, |secret| ClientAuthentication::Secret(SecretHash::of_text(secret.expose())))
 }
 
-/// What a client that registered itself is told about itself.
-///
-/// # Errors
-/// If it cannot be written as JSON.
-pub fn to_json(client: &Client, policy: &Policy, secret: Option<&BearerText>) -> Result<String, serde_json::Error> {
-    let metadata = &client.metadata;
-    serde_json::to_string(&Response {
-        client_id: &client.id,
-        client_id_issued_at: client.created_at.as_secs(),
-        client_secret: secret.map(BearerText::expose),
-        client_secret_expires_at: secret.map(|_| 0),
-        redirect_uris: &metadata.redirect_uris,
-        client_name: metadata.name.as_deref(),
-        client_uri: metadata.home_page.as_deref(),
-        logo_uri: metadata.logo.as_deref(),
-        token_endpoint_auth_method: metadata.auth_method,
-        grant_types: &metadata.grant_types,
-        response_types: if client.may_use(GrantType::AuthorizationCode) { &["code"] } else { &[] },
-        scope: client.ceiling(&policy.scopes).as_str(),
-    })
+/// What it says of itself, with what the app grants beyond that. A client without a secret never acts for itself
+/// (RFC 6749 §4.4: "MUST only be used by confidential clients").
+fn granted(mut metadata: ClientMetadata, wants_client_credentials: bool, terms: &Terms) -> ClientMetadata {
+    if wants_client_credentials && terms.client_credentials && metadata.auth_method != AuthMethod::None {
+        metadata.grant_types.push(GrantType::ClientCredentials);
+    }
+    metadata
+}
+
+/// An id as one segment of a path.
+fn segment(id: &ClientId) -> String {
+    url::form_urlencoded::byte_serialize(id.as_str().as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 #[derive(Serialize)]
@@ -128,7 +136,10 @@ struct Response<'a> {
     client_secret: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_secret_expires_at: Option<u64>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_access_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_client_uri: Option<String>,
     redirect_uris: &'a [RedirectUri],
     #[serde(skip_serializing_if = "Option::is_none")]
     client_name: Option<&'a str>,
@@ -138,8 +149,7 @@ struct Response<'a> {
     logo_uri: Option<&'a str>,
     token_endpoint_auth_method: AuthMethod,
     grant_types: &'a [GrantType],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    response_types: &'a [&'static str],
+    response_types: [&'static str; 1],
     #[serde(skip_serializing_if = "str::is_empty")]
     scope: &'a str,
 }

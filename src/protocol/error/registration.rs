@@ -49,9 +49,6 @@ pub enum RegistrationReason {
     /// The request brings another secret than that of the client.
     #[error("client_secret is not that of the client")]
     OtherSecret,
-    /// Who has registered the very same before was shut out.
-    #[error("a client that registered the very same is blocked")]
-    Blocked,
     /// The source of randomness or the like failed.
     #[error("the server failed")]
     ServerError,
@@ -85,11 +82,6 @@ impl RegistrationReason {
             Self::TokenInvalid => wire("invalid_token", 401, "The token is not good for this."),
             Self::OtherClient => wire("invalid_client_metadata", 400, "client_id must be that of the client."),
             Self::OtherSecret => wire("invalid_client_metadata", 400, "client_secret must be that of the client."),
-            // None of the codes of RFC 7591 §3.2.2 is for a client that is unwanted; this one says that what it
-            // registers is not accepted, which is so: anything else that it registers would be.
-            Self::Blocked => {
-                wire("invalid_client_metadata", 403, "A client with this very metadata has been shut out here.")
-            }
             Self::ServerError => wire("server_error", 500, "The server failed."),
             Self::Unavailable => {
                 wire("temporarily_unavailable", 503, "The server cannot reach its records at the moment.")
