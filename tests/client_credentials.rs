@@ -144,7 +144,7 @@ async fn attack_29_an_unknown_machine_and_a_wrong_secret_get_the_same_answer() {
     for changes in [[("client_secret", "guess")].as_slice(), &[("client_id", "nobody")], &[("client_secret", "")]] {
         let answer = world.own_access(&client, changes).await;
         answer.assert_error(401, "invalid_client");
-        answers.push((answer.body().to_owned(), answer.0.headers().clone()));
+        answers.push(answer.told());
     }
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
 }
