@@ -1,5 +1,5 @@
-//! Attack 49: a reader of the log learns every reason and no secret. Alone in this file: what one test
-//! listens to depends on what others of the same process listen to.
+//! Attack 49: a reader of the log or of the audit learns every reason and no secret. Alone in this file,
+//! and one after the other: what one test listens to depends on what others of the same process listen to.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
@@ -19,6 +19,8 @@ use support::{API, CALLBACK, Client, ISSUER, VERIFIER, World, pairs, request};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Everything that was logged.
 #[derive(Clone, Default)]
@@ -241,6 +243,7 @@ async fn refreshes(world: &World<Lossy>, secrets: &mut Secrets) {
 
 #[tokio::test]
 async fn attack_49_events_and_spans_tell_what_happened_and_no_secret() {
+    let _alone = ALONE.lock().await;
     let log = Log::default();
     let _listening = log.listen();
     let events = Arc::new(Mutex::new(Vec::new()));
@@ -280,6 +283,7 @@ async fn attack_49_events_and_spans_tell_what_happened_and_no_secret() {
 
 #[tokio::test]
 async fn attack_49_logs_tell_every_reason_and_no_secret() {
+    let _alone = ALONE.lock().await;
     let log = Log::default();
     let _listening = log.listen();
     let (client, secrets) = run(|_: &grantor::Event| {}).await;
