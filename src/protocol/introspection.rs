@@ -173,7 +173,6 @@ mod tests {
     use std::time::Duration;
 
     use super::super::grant::{AccessRecord, RefreshRecord, Rotation};
-    use super::super::registration::{Registered, read};
     use super::super::secret::{BearerSeed, OrderedId};
     use super::*;
 
@@ -185,14 +184,15 @@ mod tests {
     }
 
     fn client(id: &str, introspects: Option<&[&str]>) -> Client {
-        let seed = super::super::new_client::NewClientSeed::from_random(&[1; 42]);
-        let metadata = read(br#"{"redirect_uris":["https://a.example/cb"]}"#).unwrap();
-        let client = Registered::new(metadata, &seed, NOW).unwrap().client().clone();
-        Client {
-            id: ClientId::parse(id).unwrap(),
-            introspects: introspects.map(|list| list.iter().map(|text| uri(text)).collect()),
-            ..(*client).clone()
-        }
+        let client: Client = serde_json::from_str(
+            r#"{"id":"x","origin":"administrator","authentication":"none","metadata":{"redirect_uris":[],"name":null,
+                "home_page":null,"logo":null,"auth_method":"none","grant_types":[]},"scope_ceiling":null,
+                "consent_policy":"ask","blocked":false,"lifetimes":{"access_token":null,"refresh_token":null},
+                "introspects":null,"registration":null,"tenure":null,"created_at":0,"revision":0}"#,
+        )
+        .unwrap();
+        let introspects = introspects.map(|list| list.iter().map(|text| uri(text)).collect());
+        Client { id: ClientId::parse(id).unwrap(), introspects, ..client }
     }
 
     fn grant() -> Arc<Grant> {
