@@ -272,7 +272,7 @@ mod tests {
         assert_eq!((&op.grant.holder, &op.grant.client, op.client_revision), (&Holder::Client, &client.id, 9));
         assert_eq!((op.access.grant, &op.access.scopes), (op.grant.id, &op.grant.scopes));
         assert_eq!(op.access.expires_at, NOW.after(std::time::Duration::from_secs(7)));
-        assert_eq!(op.grant.resources, [op.access.resource.clone()]);
+        assert_eq!(op.grant.resources, std::slice::from_ref(&op.access.resource));
 
         let again = match minted.committed(Granted::Collision).unwrap_err() {
             NotGranted::Collision(checked) => checked.mint(&seed(), NOW),

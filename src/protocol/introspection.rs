@@ -69,7 +69,7 @@ pub fn of_access(
     let StoredAccess { token, grant, revoked } = stored;
     let is_for_asking = asking.introspects.as_ref().is_some_and(|resources| resources.contains(&token.resource));
     let may_know = is_own(&grant, asking) || is_for_asking;
-    (may_know && !revoked && now < token.expires_at).then(|| ActiveToken {
+    (may_know && !revoked && now < token.expires_at).then_some(ActiveToken {
         grant,
         scopes: token.scopes,
         access: Some((token.resource, token.issued_at)),

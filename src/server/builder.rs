@@ -25,7 +25,7 @@ pub enum Registration {
     Off,
     /// Any client, by itself (RFC 7591). Its users are told that its name is a mere claim.
     Open,
-    /// Whom the app admits, and on its terms: [`Host::admit`](crate::Host::admit) is asked.
+    /// Whom the app admits, and on its terms: [`Host::admit`] is asked.
     Decided,
 }
 
