@@ -131,9 +131,8 @@ impl Guard {
         let stored = shared.storage.access_token(presented.id).await.map_err(|error| away(no_answer(&error)))?;
         let access = bearer::check(&presented, stored, &shared.resource, &self.0.required, shared.clock.now());
         let principal = Principal::new(access.map_err(away)?);
-        match &shared.users {
-            Some(host) => ask(host, &principal).await.map_err(away)?,
-            None => {}
+        if let Some(host) = &shared.users {
+            ask(host, &principal).await.map_err(away)?;
         }
         Ok(principal)
     }

@@ -5,6 +5,11 @@ pub mod attacks {
     #![doc = include_str!("attacks.md")]
 }
 
+/// What happened: the events, what to watch, and the metrics.
+pub mod audit {
+    #![doc = include_str!("audit.md")]
+}
+
 /// What holds if you say nothing.
 pub mod defaults {
     #![doc = include_str!("defaults.md")]

@@ -166,3 +166,109 @@ struct Answer<'a> {
 
 /// The answer about everything else (RFC 7662 §2.2): it does not say why.
 pub const INACTIVE: &str = r#"{"active":false}"#;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::super::grant::{AccessRecord, RefreshRecord, Rotation};
+    use super::super::secret::{BearerSeed, OrderedId};
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+    const API: &str = "https://h.example/api";
+
+    fn uri(text: &str) -> ResourceUri {
+        ResourceUri::parse(text).unwrap()
+    }
+
+    fn client(id: &str, introspects: Option<&[&str]>) -> Client {
+        let client: Client = serde_json::from_str(
+            r#"{"id":"x","origin":"administrator","authentication":"none","metadata":{"redirect_uris":[],"name":null,
+                "home_page":null,"logo":null,"auth_method":"none","grant_types":[]},"scope_ceiling":null,
+                "consent_policy":"ask","blocked":false,"lifetimes":{"access_token":null,"refresh_token":null},
+                "introspects":null,"registration":null,"tenure":null,"created_at":0,"revision":0}"#,
+        )
+        .unwrap();
+        let introspects = introspects.map(|list| list.iter().map(|text| uri(text)).collect());
+        Client { id: ClientId::parse(id).unwrap(), introspects, ..client }
+    }
+
+    fn grant() -> Arc<Grant> {
+        Arc::new(Grant {
+            id: OrderedId::new(NOW, 1),
+            holder: Holder::Client,
+            client: ClientId::parse("owner").unwrap(),
+            scopes: ScopeSet::parse("read").unwrap(),
+            resources: vec![uri(API)],
+            created_at: NOW,
+        })
+    }
+
+    fn minted(kind: BearerKind) -> Bearer {
+        Bearer::mint(kind, NOW, &BearerSeed::from_random(&[7; 36])).1
+    }
+
+    fn access() -> (Bearer, StoredAccess) {
+        let (bearer, grant) = (minted(BearerKind::Access), grant());
+        let token = AccessRecord {
+            id: bearer.id,
+            hash: bearer.hash,
+            grant: grant.id,
+            scopes: grant.scopes.clone(),
+            resource: uri(API),
+            issued_at: NOW,
+            expires_at: NOW.after(Duration::from_secs(9)),
+        };
+        (bearer, StoredAccess { token, grant, revoked: false })
+    }
+
+    fn refresh() -> (Bearer, StoredRefresh) {
+        let (bearer, grant) = (minted(BearerKind::Refresh), grant());
+        let expires_at = NOW.after(Duration::from_secs(9));
+        let token = RefreshRecord { id: bearer.id, hash: bearer.hash, grant: grant.id, expires_at };
+        (bearer, StoredRefresh { token, rotation: None, grant, revoked: false })
+    }
+
+    #[test]
+    fn attack_45_who_may_know_of_which_token() {
+        let ((access, stored), (refresh, stored_refresh)) = (access(), refresh());
+        for (asking, of_access_token, of_refresh_token) in [
+            (client("owner", Some(&[])), true, true),
+            (client("owner", Some(&["https://h.example/mcp"])), true, true),
+            (client("server", Some(&[API])), true, false),
+            (client("server", Some(&["https://h.example/mcp", "https://h.example/api/x"])), false, false),
+            (client("server", Some(&[])), false, false),
+            (client("owner", None), false, false),
+        ] {
+            let told = of_access(&access, Some(stored.clone()), &asking, NOW);
+            assert_eq!(told.is_some(), of_access_token, "{:?} {:?}", asking.id, asking.introspects);
+            let told = of_refresh(&refresh, Some(stored_refresh.clone()), &asking, NOW);
+            assert_eq!(told.is_some(), of_refresh_token, "{:?} {:?}", asking.id, asking.introspects);
+        }
+    }
+
+    #[test]
+    fn attack_46_what_is_over_is_not_active() {
+        let owner = client("owner", Some(&[]));
+        let after = |millis| NOW.after(Duration::from_millis(millis));
+        let (bearer, stored) = access();
+        let other = Bearer { hash: super::super::secret::SecretHash::of_text("x"), ..bearer };
+        assert!(of_access(&bearer, None, &owner, NOW).is_none());
+        assert!(of_access(&other, Some(stored.clone()), &owner, NOW).is_none());
+        assert!(of_access(&bearer, Some(stored.clone()), &owner, after(8_999)).is_some());
+        assert!(of_access(&bearer, Some(stored.clone()), &owner, after(9_000)).is_none());
+        assert!(of_access(&bearer, Some(StoredAccess { revoked: true, ..stored }), &owner, NOW).is_none());
+
+        let (bearer, stored) = refresh();
+        let other = Bearer { hash: super::super::secret::SecretHash::of_text("x"), ..bearer };
+        assert!(of_refresh(&bearer, None, &owner, NOW).is_none());
+        assert!(of_refresh(&other, Some(stored.clone()), &owner, NOW).is_none());
+        assert!(of_refresh(&bearer, Some(stored.clone()), &owner, after(8_999)).is_some());
+        assert!(of_refresh(&bearer, Some(stored.clone()), &owner, after(9_000)).is_none());
+        let rotation = Some(Rotation { successor: bearer.id, answer: None, grace_until: after(60_000) });
+        assert!(of_refresh(&bearer, Some(StoredRefresh { rotation, ..stored.clone() }), &owner, NOW).is_none());
+        assert!(of_refresh(&bearer, Some(StoredRefresh { revoked: true, ..stored }), &owner, NOW).is_none());
+    }
+}

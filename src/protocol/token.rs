@@ -147,13 +147,15 @@ pub(super) fn audience(
     };
     let resource = resource.ok_or(TokenReason::ResourceNotGranted)?.clone();
     // What a client may get can have become less since its user agreed.
-    let ceiling = client.ceiling(&policy.scopes);
-    let scopes = grant.scopes.intersection(&policy.scopes_of(&resource)).intersection(&ceiling);
+    let limit = client.scope_limit(&policy.scopes);
+    let scopes = grant.scopes.intersection(&policy.scopes_of(&resource)).intersection(&limit);
     if scopes.is_empty() {
         return Err(TokenReason::ScopeEmpty);
     }
     // It belongs to no resource, and clients look for it in the answer.
-    let stays = grant.scopes.contains(OFFLINE_ACCESS) && ceiling.contains(OFFLINE_ACCESS);
+    let stays = grant.scopes.contains(OFFLINE_ACCESS)
+        && limit.contains(OFFLINE_ACCESS)
+        && client.may_use(GrantType::RefreshToken);
     Ok((resource, if stays { scopes.union(&ScopeSet::offline_access()) } else { scopes }))
 }
 

@@ -13,7 +13,8 @@ use crate::support::{API, CALLBACK, World};
 
 /// What only the statement of one operation has in it.
 mod statement {
-    pub(super) const REGISTER: &str = ".client (id, revision, data) VALUES";
+    /// Of the few operations that are several statements.
+    pub(super) const COMMIT: &str = "COMMIT";
     pub(super) const DECIDE: &str = ".decision (prompt, keep_until, approved)";
     pub(super) const REDEEM: &str = ".code c SET uses";
     pub(super) const ROTATE: &str = "kept_successor";
@@ -187,7 +188,7 @@ async fn attack_44_a_registration_whose_connection_breaks_can_be_made_again() {
     let metadata = serde_json::json!({ "redirect_uris": [CALLBACK] });
     for moment in Moment::ALL {
         let before = shaky.database.rows().await;
-        shaky.proxy.cut(statement::REGISTER, moment);
+        shaky.proxy.cut(statement::COMMIT, moment);
         assert_temporary(&world.register(&metadata).await, &moment);
         shaky.assert_cut(&before, moment).await;
         assert_eq!(world.register(&metadata).await.status(), StatusCode::CREATED, "{moment:?}");

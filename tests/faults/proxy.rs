@@ -167,23 +167,25 @@ async fn carry_requests(
     loop {
         let message = read_message(&mut from).await?;
         let mut texts = message[5..].split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned());
-        match message[0] {
-            b'P' => {
-                let name = texts.next().unwrap_or_default();
-                statements.insert(name, texts.next().unwrap_or_default());
-            }
-            // The name of the result stands before that of the statement.
-            b'B' => match due(plan, texts.nth(1).and_then(|name| statements.get(&name))) {
-                None => {}
-                Some(Moment::BeforeTheRequest) => return Ok(()),
-                Some(Moment::AmidTheRequest) => return to.write_all(&message[..message.len() / 2]).await,
-                Some(Moment::AfterTheRequest) => last_message = true,
-                Some(moment) => *held_back.lock().unwrap() = Some(moment),
-            },
-            _ => {}
+        if message[0] == b'P' {
+            let name = texts.next().unwrap_or_default();
+            statements.insert(name, texts.next().unwrap_or_default());
+        }
+        // The name of the result stands before that of the statement. What runs without one stands there itself.
+        let statement = match message[0] {
+            b'B' => texts.nth(1).and_then(|name| statements.get(&name)).cloned(),
+            b'Q' => texts.next(),
+            _ => None,
+        };
+        match due(plan, statement.as_ref()) {
+            None => {}
+            Some(Moment::BeforeTheRequest) => return Ok(()),
+            Some(Moment::AmidTheRequest) => return to.write_all(&message[..message.len() / 2]).await,
+            Some(Moment::AfterTheRequest) => last_message = true,
+            Some(moment) => *held_back.lock().unwrap() = Some(moment),
         }
         to.write_all(&message).await?;
-        if last_message && message[0] == b'S' {
+        if last_message && matches!(message[0], b'S' | b'Q') {
             return Ok(());
         }
     }

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use grantor::Timestamp;
-use grantor::protocol::client::Client;
+use grantor::protocol::client::{Client, ClientId};
 use grantor::storage::testkit::records::{self, NOW};
 use grantor::storage::{
-    Approval, Change, Decided, Feed, Issued, Listener, PostgresOptions, PostgresStorage, Redeemed, Revoked, Rotated,
-    Sharing, Storage, Updated,
+    Approval, Cached, Change, Decided, Feed, Inserted, Issued, Listener, PostgresOptions, PostgresStorage, Redeemed,
+    Removed, Revoked, Rotated, Sharing, Storage, Updated,
 };
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -133,6 +133,83 @@ async fn another_instance_hears_of_every_change() {
     assert_eq!(others, 0, "another schema is another store");
     drop(other);
     wait("a feed that ends with its store", || !feed.is_current()).await;
+    server.clean_up().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "needs PostgreSQL: run ./tests/run, or set GRANTOR_TEST_POSTGRES"]
+async fn another_instance_hears_of_what_ends_everything_at_once() {
+    let server = Server::new().await;
+    let schema = server.schema();
+    let (one, other) = (server_store(&server, &schema).await, marked(&schema, &server.url).await);
+    let (_feed, heard) = follow(&other).await;
+    let client = records::registered("client", None, NOW.after(LONG));
+    let changed = Change::Client(client.id.clone());
+    assert_eq!(one.insert_client(records::insert(client.clone())).await.unwrap(), Inserted::New);
+    heard.wait_for(&changed, 1).await;
+    let approval = approve(&one, &client, NOW).await;
+    heard.wait_for(&changed, 2).await;
+    for until in [LONG, LONG * 100_000, LONG] {
+        let _ = one.renew_client(records::renew(&client.id, NOW.after(until), NOW)).await.unwrap();
+    }
+    heard.wait_for(&changed, 3).await;
+
+    let blocked = Client { blocked: true, ..client.clone() };
+    assert_eq!(one.update_client(records::update_and_end(blocked)).await.unwrap(), Updated::Now);
+    heard.wait_for(&Change::Grant(approval.grant.id), 1).await;
+    assert_eq!(heard.count(&changed), 4, "a renewal that moves nothing is not told");
+    let client = Client { revision: client.revision + 1, ..client };
+    let (few, many) = (approve(&one, &client, NOW).await, 70);
+    assert_eq!(one.revoke_grants(records::revoke_all_of_user("user", NOW)).await.unwrap(), 1);
+    heard.wait_for(&Change::Grant(few.grant.id), 1).await;
+    assert_eq!(heard.count(&Change::All), 1, "a few grants are told one by one");
+    for _ in 0..many {
+        approve(&one, &client, NOW).await;
+    }
+    assert_eq!(one.revoke_grants(records::revoke_all_of_user("user", NOW)).await.unwrap(), many);
+    heard.wait_for(&Change::All, 2).await;
+    let last = approve(&one, &client, NOW).await;
+    let asked = now();
+    assert_eq!(one.remove_client(records::remove(&client.id)).await.unwrap(), Removed::Now);
+    heard.wait_for(&Change::Grant(last.grant.id), 1).await;
+    wait("the removal", || heard.knows(&changed, asked)).await;
+
+    for name in ["evicted", "new"] {
+        let registration = records::register(records::registered(name, None, NOW.after(LONG)), 1);
+        assert_eq!(one.insert_client(registration).await.unwrap(), Inserted::New);
+    }
+    heard.wait_for(&Change::Client(ClientId::parse("evicted").unwrap()), 2).await;
+    assert_eq!(one.purge(NOW.after(LONG), 10).await.unwrap(), 1);
+    heard.wait_for(&Change::Client(ClientId::parse("new").unwrap()), 2).await;
+    server.clean_up().await;
+}
+
+/// A cache in another process answers no longer than the feed says for what was ended as a whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "needs PostgreSQL: run ./tests/run, or set GRANTOR_TEST_POSTGRES"]
+async fn attack_22_a_cache_elsewhere_forgets_what_a_blocked_client_was_given() {
+    let server = Server::new().await;
+    let schema = server.schema();
+    let (one, other) = (server_store(&server, &schema).await, marked(&schema, &server.url).await);
+    let (feed, _heard) = follow(&other).await;
+    let cached = Cached::new(other);
+    let client = records::client("client");
+    assert_eq!(one.insert_client(records::insert(client.clone())).await.unwrap(), Inserted::New);
+    let approval = approve(&one, &client, NOW).await;
+    let exchange = records::redeem(&approval, NOW);
+    assert_eq!(one.redeem_code(exchange.clone()).await.unwrap(), Redeemed::First);
+    for _ in 0..3 {
+        let stored = cached.access_token(exchange.access.id).await.unwrap();
+        assert!(stored.is_some_and(|stored| !stored.revoked));
+        assert!(!cached.client(&client.id).await.unwrap().unwrap().blocked);
+    }
+    let blocked = Client { blocked: true, ..client.clone() };
+    assert_eq!(one.update_client(records::update_and_end(blocked)).await.unwrap(), Updated::Now);
+    let done = now();
+    sleep(BOUND).await;
+    assert!(feed.is_current(), "{:?} later", done.elapsed());
+    assert!(cached.access_token(exchange.access.id).await.unwrap().is_none_or(|stored| stored.revoked));
+    assert!(cached.client(&client.id).await.unwrap().unwrap().blocked);
     server.clean_up().await;
 }
 

@@ -6,8 +6,10 @@
 #![cfg(feature = "postgres")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
+mod clients;
 mod feed;
 mod server;
+mod versions;
 
 use std::str::FromStr as _;
 

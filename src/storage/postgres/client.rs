@@ -1,8 +1,14 @@
 //! Registrations, changes and ends of clients.
 
+use std::sync::Arc;
+
 use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 use super::Database;
+use super::failure::failed;
 use super::revoke::{end_access, forget_consents};
 use super::text::Statements;
 use super::together::{Steps, Together};
@@ -10,32 +16,34 @@ use crate::protocol::client::{Client, ClientId};
 use crate::protocol::time::Timestamp;
 use crate::storage::sql::{client_text, millis};
 use crate::storage::{
-    InsertClient, Inserted, Owner, RemoveClient, Removed, RenewClient, Renewed, StorageError, UpdateClient, Updated,
+    InsertClient, Inserted, Owner, RemoveClient, Removed, RenewClient, Renewed, StorageError, StorageErrorKind,
+    UpdateClient, Updated,
 };
 
 /// One that registered the very same is renewed only if that moves its end, so that those who register a client
-/// that many use do not wait for each other. One that slips away meanwhile is asked for again.
-pub(super) const INSERT: &str = "
+/// that many use do not wait for each other. One that slips away meanwhile is looked for again.
+pub(super) const FOLD: &str = "
 WITH same AS (
-    SELECT id, blocked, keep_until FROM {}.client WHERE fold = $4
+    SELECT id, blocked, keep_until FROM {}.client WHERE fold = $1
 ), renewed AS (
-    UPDATE {}.client c SET keep_until = $6
+    UPDATE {}.client c SET keep_until = $2
     FROM same s
-    WHERE c.id = s.id AND c.fold = $4 AND NOT c.blocked AND c.keep_until < $6
+    WHERE c.id = s.id AND c.fold = $1 AND NOT c.blocked AND c.keep_until < $2
     RETURNING c.id
-), added AS (
+)
+SELECT s.id, s.blocked, coalesce(s.keep_until < $2 AND r.id IS NULL, false), {tell}
+FROM same s LEFT JOIN renewed r ON r.id = s.id";
+
+pub(super) const INSERT: &str = "
+WITH added AS (
     INSERT INTO {}.client (id, revision, data, fold, blocked, keep_until, granted)
-    SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS (SELECT 1 FROM same)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT DO NOTHING
     RETURNING id
 )
-SELECT s.id, s.blocked, coalesce(s.keep_until < $6 AND r.id IS NULL, false),
-    a.id IS NOT NULL, t.id IS NOT NULL, {tell}
-FROM (SELECT 1) AS one
-LEFT JOIN same s ON true
-LEFT JOIN renewed r ON true
-LEFT JOIN added a ON true
-LEFT JOIN {}.client t ON t.id = $1";
+SELECT a.id IS NOT NULL, EXISTS (SELECT 1 FROM {}.client WHERE id = $1),
+    EXISTS (SELECT 1 FROM {}.client WHERE fold = $4), {tell}
+FROM (SELECT 1) AS one LEFT JOIN added a ON true";
 
 /// Whoever comes second sees what the first one added.
 pub(super) const ONE_AFTER_THE_OTHER: &str = "SELECT pg_advisory_xact_lock($1)";
@@ -116,44 +124,59 @@ impl<'c> Columns<'c> {
     }
 }
 
-impl Together for InsertClient {
+/// A registration that has its turn.
+pub(super) struct Registration {
+    op: InsertClient,
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Together for Registration {
     type Outcome = Inserted;
 
     async fn run(&self, statements: &Statements, steps: &mut Steps<'_>) -> Result<Option<Inserted>, sqlx::Error> {
-        let (id, columns) = (self.client.id.as_str(), Columns::of(&self.client)?);
+        let (client, columns) = (&self.op.client, Columns::of(&self.op.client)?);
+        if let Some(fold) = columns.fold {
+            let query = sqlx::query(statements.fold_client.clone()).bind(fold).bind(columns.until);
+            if let Some(row) = steps.rows(query).await?.first() {
+                return folded(row);
+            }
+        }
         let query = sqlx::query(statements.insert_client.clone())
-            .bind(id)
+            .bind(client.id.as_str())
             .bind(columns.revision)
             .bind(&columns.text)
             .bind(columns.fold)
-            .bind(self.client.blocked)
+            .bind(client.blocked)
             .bind(columns.until)
             .bind(columns.is_granted);
         let rows = steps.rows(query).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        if let Some(same) = row.try_get::<Option<&str>, _>(0)? {
-            let (is_blocked, slipped): (bool, bool) = (row.try_get(1)?, row.try_get(2)?);
-            let same = ClientId::parse(same).map_err(|error| sqlx::Error::Decode(error.into()))?;
-            return Ok(match (is_blocked, slipped) {
-                (true, _) => Some(Inserted::Blocked),
-                (false, false) => Some(Inserted::Folded(same)),
-                (false, true) => None,
-            });
-        }
-        let (is_added, is_taken): (bool, bool) = (row.try_get(3)?, row.try_get(4)?);
+        let (is_added, is_id_taken, is_fold_taken): (bool, bool, bool) =
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         if !is_added {
             // Another that was added at this moment can be seen from now on.
-            return Ok(is_taken.then_some(Inserted::Taken));
+            return Ok((is_id_taken && !is_fold_taken).then_some(Inserted::Taken));
         }
-        if let Some(budget) = self.budget {
-            let is_counted = self.client.tenure.is_some_and(|tenure| !tenure.granted);
+        if let Some(budget) = self.op.budget {
+            let is_counted = client.tenure.is_some_and(|tenure| !tenure.granted);
             let others = i64::from(budget).saturating_sub(i64::from(is_counted)).max(0);
             let waiting = sqlx::query(statements.one_after_the_other.clone()).bind(statements.registrations);
             steps.rows(waiting).await?;
-            steps.rows(sqlx::query(statements.evict.clone()).bind(id).bind(others)).await?;
+            steps.rows(sqlx::query(statements.evict.clone()).bind(client.id.as_str()).bind(others)).await?;
         }
         Ok(Some(Inserted::New))
     }
+}
+
+/// What it means that there is one that registered the very same.
+fn folded(row: &PgRow) -> Result<Option<Inserted>, sqlx::Error> {
+    let (is_blocked, has_slipped): (bool, bool) = (row.try_get(1)?, row.try_get(2)?);
+    let same = ClientId::parse(row.try_get(0)?).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    Ok(match (is_blocked, has_slipped) {
+        (true, _) => Some(Inserted::Blocked),
+        (false, false) => Some(Inserted::Folded(same)),
+        (false, true) => None,
+    })
 }
 
 impl Together for UpdateClient {
@@ -216,6 +239,28 @@ impl Together for RemoveEnded {
 }
 
 impl Database {
+    /// Registrations with a budget come one after the other, and wait without a connection: there may be any
+    /// number of them, and others need one. Those of a client that is there need not wait.
+    pub(super) async fn insert_client(self: &Arc<Self>, op: InsertClient) -> Result<Inserted, StorageError> {
+        let mut turn = None;
+        if op.budget.is_some() {
+            if let Some(found) = self.fold_client(&op.client).await? {
+                return Ok(found);
+            }
+            let waiting = timeout(self.statement_timeout, Arc::clone(&self.registrations).acquire_owned()).await;
+            turn = Some(waiting.ok().and_then(Result::ok).ok_or(StorageErrorKind::Unavailable)?);
+        }
+        self.together(Registration { op, _turn: turn }).await
+    }
+
+    async fn fold_client(&self, client: &Client) -> Result<Option<Inserted>, StorageError> {
+        let columns = Columns::of(client).map_err(failed)?;
+        let Some(fold) = columns.fold else { return Ok(None) };
+        let query = || sqlx::query(self.statements.fold_client.clone()).bind(fold).bind(columns.until);
+        let answer = |rows: &[PgRow]| rows.first().map_or(Ok(Some(None)), |row| Ok(folded(row)?.map(Some)));
+        self.write_until(query, answer).await
+    }
+
     pub(super) async fn renew_client(&self, op: &RenewClient) -> Result<Renewed, StorageError> {
         let (id, until, statement) = (op.client.as_str(), millis(op.until), &self.statements.renew_client);
         let query = || sqlx::query(statement.clone()).bind(id).bind(until);

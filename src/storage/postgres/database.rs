@@ -7,6 +7,7 @@ use sqlx::Postgres;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::batch::Batcher;
@@ -26,6 +27,8 @@ pub(super) struct Database {
     pub(super) statements: Statements,
     pub(super) batcher: Batcher,
     pub(super) sweeper: Sweeper,
+    /// For one registration at a time.
+    pub(super) registrations: Arc<Semaphore>,
     pub(super) statement_timeout: Duration,
     runtime: Handle,
 }
@@ -44,6 +47,7 @@ impl Database {
             statements: Statements::new(texts),
             batcher: Batcher::new(most),
             sweeper: Sweeper::default(),
+            registrations: Arc::new(Semaphore::new(1)),
             statement_timeout: options.statement_timeout,
             runtime: Handle::current(),
         }

@@ -165,7 +165,7 @@ impl Storage for PostgresStorage {
         self.database().consents(subject, client).await
     }
     async fn insert_client(&self, op: InsertClient) -> Result<Inserted, StorageError> {
-        self.database().together(op).await
+        self.database().insert_client(op).await
     }
     async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
         self.database().together(op).await

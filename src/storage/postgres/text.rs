@@ -38,6 +38,7 @@ impl Texts {
 pub(super) struct Statements {
     pub(super) reads: read::Statements,
     pub(super) sweeps: sweep::Statements,
+    pub(super) fold_client: SqlStr,
     pub(super) insert_client: SqlStr,
     pub(super) one_after_the_other: SqlStr,
     /// By what registrations know each other that come one after the other.
@@ -74,11 +75,8 @@ impl Statements {
         Self {
             reads: read::Statements::new(texts),
             sweeps: sweep::Statements::new(texts),
-            insert_client: texts.telling(
-                client::INSERT,
-                "a.id IS NOT NULL OR r.id IS NOT NULL",
-                "'c' || coalesce(a.id, r.id)",
-            ),
+            fold_client: texts.telling(client::FOLD, "r.id IS NOT NULL", "'c' || r.id"),
+            insert_client: texts.telling(client::INSERT, "a.id IS NOT NULL", "'c' || a.id"),
             one_after_the_other: texts.text(client::ONE_AFTER_THE_OTHER),
             registrations: i64::from_be_bytes([a, b, c, d, e, f, g, h]),
             evict: of_client(client::EVICT, "true"),

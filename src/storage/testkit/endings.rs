@@ -6,6 +6,7 @@ use super::races::{Racer, race};
 use super::records::{self, NOW};
 use super::scene::{Refreshable, Scene};
 use crate::protocol::client::Client;
+use crate::protocol::grant::Grant;
 use crate::protocol::secret::OrderedId;
 use crate::storage::{
     Approval, Decided, Granted, Inserted, Issued, Redeemed, Removed, RevokeGrants, Revoked, Rotated, Storage, Updated,
@@ -210,11 +211,15 @@ pub(super) async fn beside_its_end<S: Storage>(
         for token in tokens {
             scene.assert_dead(token, "its client lost its access").await;
         }
-        for token in refreshes {
-            let later = scene.rotate(records::rotate(token, grant, NOW)).await;
-            assert_eq!(later, Rotated::Gone, "a refresh for a client that lost its access");
-        }
+        assert_not_refreshed(scene, refreshes, grant).await;
         assert_over(scene, [&start.approval, &unused, &late]).await;
+    }
+}
+
+async fn assert_not_refreshed<S: Storage>(scene: &Scene<S>, refreshes: [OrderedId; 2], grant: &Grant) {
+    for token in refreshes {
+        let later = scene.rotate(records::rotate(token, grant, NOW)).await;
+        assert_eq!(later, Rotated::Gone, "a refresh for a client that lost its access");
     }
 }
 
