@@ -140,7 +140,7 @@ async fn a_refusal_has_its_exact_reason_and_the_reference_of_its_answer() {
         (&[("code", "grc_x")], "code_unknown", Some(&client.id)),
         (&[("grant_type", "password")], "grant_type_unsupported", Some(&client.id)),
     ] {
-        let refused = events_of(&events, world.exchange(&client, &code, changes).await);
+        let refused = events_of(&events, &world.exchange(&client, &code, changes).await);
         assert_eq!((refused["place"].as_str(), refused["event"].as_str()), (Some("token"), Some("refused")));
         assert_eq!((refused["reason"].as_str(), refused["client"].as_str()), (Some(reason), named));
     }
@@ -152,16 +152,16 @@ async fn a_refusal_has_its_exact_reason_and_the_reference_of_its_answer() {
         ("/oauth/authorize", "authorize", "client_missing"),
         ("/.well-known/oauth-authorization-server", "metadata", "method_not_allowed"),
     ] {
-        let refused = events_of(&events, world.call(Method::POST, path, &[]).await);
+        let refused = events_of(&events, &world.call(Method::POST, path, &[]).await);
         assert_eq!((refused["place"].as_str(), refused["reason"].as_str()), (Some(place), Some(reason)));
     }
     world.get("/oauth/nothing").await;
     events.assert_told([]);
 }
 
-fn events_of(events: &Events, answer: Answer) -> Value {
+fn events_of(events: &Events, answer: &Answer) -> Value {
     assert!(answer.status().is_client_error(), "{}", answer.body());
-    events.one_of(&answer)
+    events.one_of(answer)
 }
 
 #[tokio::test]
