@@ -69,11 +69,13 @@ impl ExtraFields {
     /// The members as they stand behind others in an object: each with a comma before it.
     #[must_use]
     pub fn members(&self) -> String {
-        // A map of texts and JSON values always becomes an object in braces.
-        match serde_json::to_string(&self.0) {
-            Ok(object) if !self.0.is_empty() => format!(",{}", &object[1..object.len() - 1]),
-            Ok(_) | Err(_) => String::new(),
+        if self.0.is_empty() {
+            return String::new();
         }
+        // A map of texts and JSON values always becomes an object in braces.
+        let object = serde_json::to_string(&self.0).unwrap_or_default();
+        let members = object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        members.map(|members| format!(",{members}")).unwrap_or_default()
     }
 }
 
