@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 #[serde(transparent)]
 pub struct ExtraFields(Map<String, Value>);
 
-/// What this server says itself (`holder`), and what the RFCs define for token answers and for introspection (RFC 6749 §5.1 and §5.2, RFC 7662 §2.2, RFC 7800,
+/// What the RFCs define for token answers and for introspection (RFC 6749 §5.1 and §5.2, RFC 7662 §2.2, RFC 7800,
 /// RFC 8693 §2.2.1 and §4, RFC 8705, RFC 9068 §2.2, RFC 9396, RFC 9470, OpenID Connect Core §2 and §3.1.3.3), in both: what
 /// is harmless in one answer today may be read by a client of both.
-const RESERVED: [&str; 41] = [
+const RESERVED: [&str; 40] = [
     "access_token",
     "acr",
     "act",
@@ -32,7 +32,6 @@ const RESERVED: [&str; 41] = [
     "exp",
     "expires_in",
     "grant_id",
-    "holder",
     "iat",
     "id_token",
     "interval",
@@ -74,8 +73,9 @@ impl ExtraFields {
             return String::new();
         }
         // A map of texts and JSON values always becomes an object in braces.
-        serde_json::to_string(&self.0)
-            .map_or_else(|_| String::new(), |object| format!(",{}", &object[1..object.len() - 1]))
+        let object = serde_json::to_string(&self.0).unwrap_or_default();
+        let members = object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        members.map(|members| format!(",{members}")).unwrap_or_default()
     }
 }
 
