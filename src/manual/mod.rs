@@ -10,6 +10,11 @@ pub mod audit {
     #![doc = include_str!("audit.md")]
 }
 
+/// Running it: keys, instances, clients and people that have to go, registration, and what to watch.
+pub mod operations {
+    #![doc = include_str!("operations.md")]
+}
+
 /// What holds if you say nothing.
 pub mod defaults {
     #![doc = include_str!("defaults.md")]
