@@ -22,6 +22,7 @@
 //!   [`manual::storage`];
 //! - [`ConsentUi`]: the pages, if the built-in ones will not do;
 //! - [`Server::resource`]: the guard of your routes;
+//! - [`Audit`]: who takes the events of everything that changes or is refused; see [`manual::audit`];
 //! - [`manual`]: prose, such as the attacks that were thought of and all about the consent page.
 //!
 //! # Features
@@ -34,6 +35,7 @@
 //! | `actix` | `grantor::actix`: the routes, the guard as a middleware and the extractor |
 //! | `sqlite` | `grantor::SqliteStorage`: a file, durable and without a server |
 //! | `postgres` | `grantor::PostgresStorage`: one database for many instances of the app |
+//! | `metrics` | counters and durations through the `metrics` facade; see [`manual::audit`] |
 //! | `testkit` | `grantor::storage::testkit`: the conformance kit for stores |
 //!
 //! Features only add; nothing is relaxed by one. Without any, the endpoints are one function,
@@ -57,7 +59,7 @@ pub use adapters::axum;
 #[cfg(feature = "tower")]
 pub use adapters::tower;
 pub use guard::{Guard, OptionalGuard, Principal, Refusal, ResourceGuard};
-pub use host::{Clock, ConsentUi, Entropy, Host, HostError, ReturnTo, SignIn, User};
+pub use host::{Audit, Clock, ConsentUi, Entropy, Event, Host, HostError, ReturnTo, SignIn, User};
 pub use protocol::client::{ClientId, ConsentPolicy};
 pub use protocol::client_change::ClientChange;
 pub use protocol::grant::Subject;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use bytes::Bytes;
+use grantor::NewClient;
 use grantor::host::{Entropy, EntropyError};
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use support::{API, CALLBACK, Client, ConsentPage, ISSUER, World, encode, pairs};
@@ -134,6 +135,7 @@ async fn seeds(world: &World, round: u64) -> Seeds {
         "/oauth/authorize",
         "/oauth/consent",
         "/oauth/token",
+        "/oauth/introspect",
         "/oauth/register",
         "/.well-known/oauth-authorization-server",
         "/.well-known/oauth-protected-resource/api",
@@ -151,6 +153,13 @@ async fn seeds(world: &World, round: u64) -> Seeds {
         bodies.push((FORM, encode(&pairs(&client.token_request(&code, &[])))));
         bodies.push((FORM, encode(&pairs(&client.token_request(&code, &[("client_secret", ""), ("resource", API)])))));
     }
+    let machine = world.created(NewClient::confidential("M").client_credentials().introspects([API])).await;
+    let secret_of_machine = machine.secret.as_deref().unwrap_or_default();
+    let credentials = [("client_id", machine.id.as_str()), ("client_secret", secret_of_machine)];
+    let own = [("grant_type", "client_credentials"), ("scope", "projects:read"), ("resource", API)];
+    bodies.push((FORM, encode(&[&own[..], &credentials].concat())));
+    let asked = [("token", token.as_str()), ("token_type_hint", "access_token")];
+    bodies.push((FORM, encode(&[&asked[..], &credentials].concat())));
     let authorizations = vec![format!("Bearer {token}"), secret.basic(), "Basic Og==".to_owned()];
     Seeds { targets, bodies, cookies: cookies.join("; "), authorizations }
 }
@@ -159,6 +168,8 @@ fn target(random: &mut Random, seeds: &Seeds, body: Option<usize>) -> Uri {
     let honest = match body {
         Some(0) => "/oauth/register",
         Some(1..=3) => "/oauth/consent",
+        // The last one is a question about a token.
+        Some(at) if at + 1 == seeds.bodies.len() => "/oauth/introspect",
         Some(_) => "/oauth/token",
         None => seeds.targets[random.below(seeds.targets.len())].as_str(),
     };
@@ -270,13 +281,14 @@ async fn outcome(world: &World, request: Request<Bytes>, at: u64) -> (String, u1
     let headers: usize = answer.headers().values().map(HeaderValue::len).sum();
     assert!(headers < 300_000, "{what}: {headers} bytes of headers");
     assert!(started.elapsed() < Duration::from_secs(5), "{what}: {:?}", started.elapsed());
-    let known = ["/authorize", "/consent", "/token", "/register", "/.well-known"];
+    let known = ["/authorize", "/consent", "/token", "/introspect", "/register", "/.well-known"];
     let endpoint = known.into_iter().find(|known| path.contains(known)).unwrap_or("elsewhere");
     (endpoint.to_owned(), answer.status().as_u16())
 }
 
 #[tokio::test]
 async fn attack_54_any_bytes_at_any_endpoint_are_answered() {
+    #[allow(clippy::disallowed_methods, reason = "how long a test goes on is the environment's choice")]
     let requests = std::env::var("GRANTOR_FUZZ_REQUESTS").map_or(REQUESTS, |text| text.parse().unwrap());
     let mut random = Random(SEED);
     let mut outcomes: BTreeMap<(String, u16), u32> = BTreeMap::new();
@@ -312,6 +324,9 @@ async fn attack_54_any_bytes_at_any_endpoint_are_answered() {
         ("/token", 400),
         ("/token", 401),
         ("/token", 413),
+        ("/introspect", 200),
+        ("/introspect", 400),
+        ("/introspect", 401),
         ("/register", 201),
         ("/register", 400),
         ("/register", 413),

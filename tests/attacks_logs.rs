@@ -1,10 +1,11 @@
-//! Attack 49: a reader of the log learns every reason and no secret. Alone in this file: what one test
-//! listens to depends on what others of the same process listen to.
+//! Attack 49: a reader of the log or of the audit learns every reason and no secret. Alone in this file,
+//! and one after the other: what one test listens to depends on what others of the same process listen to.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,11 +13,14 @@ use std::time::Duration;
 use grantor::storage::MemoryStorage;
 use grantor::storage::testkit::{Call, Faulty, Lost};
 use http::{Method, StatusCode};
+use support::refreshing::Tokens;
 use support::secrets::Secrets;
 use support::{API, CALLBACK, Client, ISSUER, VERIFIER, World, pairs, request};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Everything that was logged.
 #[derive(Clone, Default)]
@@ -200,17 +204,89 @@ const REASONS: [&str; 34] = [
     "the redirect URI has a scheme that is not safe",
 ];
 
-#[tokio::test]
-async fn attack_49_logs_tell_every_reason_and_no_secret() {
-    let log = Log::default();
-    let _listening = log.listen();
-    let world = World::at(ISSUER, Arc::new(Faulty::new(MemoryStorage::new())), |builder| builder);
+/// All of that, listened to by an audit. The client that was told most, and all that must not show.
+async fn run(audit: impl grantor::Audit) -> (Client, Secrets) {
+    let storage = Arc::new(Faulty::new(MemoryStorage::new()));
+    let world = World::at(ISSUER, storage, |builder| builder.audit(audit));
     let mut secrets = Secrets::default();
     secrets.add(VERIFIER);
     let client = world.client("client_secret_basic", &[CALLBACK]).await;
     exchanges(&world, &client, &mut secrets).await;
     decisions(&world, &client, &mut secrets).await;
+    refreshes(&world, &mut secrets).await;
     malformed(&world).await;
+    (client, secrets)
+}
+
+/// Tokens that are used, repeated, reused, revoked and taken back.
+async fn refreshes(world: &World<Lossy>, secrets: &mut Secrets) {
+    let client = world.refreshing_client("client_secret_post").await;
+    secrets.add(client.secret.as_deref().unwrap());
+    let mut keep = |tokens: &Tokens| [&tokens.access, &tokens.refresh].iter().for_each(|token| secrets.add(token));
+    let start = world.tokens(&client).await;
+    keep(&start);
+    let next = world.refreshed(&client, &start.refresh, &[]).await;
+    keep(&next);
+    world.refreshed(&client, &start.refresh, &[]).await;
+    world.clock.advance(Duration::from_secs(61));
+    world.refresh(&client, &start.refresh, &[]).await.assert_error(400, "invalid_grant");
+    let revoked = world.tokens(&client).await;
+    keep(&revoked);
+    world.revoked(&client, &revoked.access).await;
+    world.revoked(&client, &revoked.refresh).await;
+    world.browser_of("alice").deny(&client.authorize()).await;
+    keep(&world.tokens(&client).await);
+    let alice = grantor::Subject::new("alice");
+    let newest = world.server.grants(&alice, None, 1).await.unwrap()[0].id;
+    assert!(world.server.revoke_grant(&alice, newest).await.unwrap());
+}
+
+#[tokio::test]
+async fn attack_49_events_and_spans_tell_what_happened_and_no_secret() {
+    let _alone = ALONE.lock().await;
+    let log = Log::default();
+    let _listening = log.listen();
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&events);
+    let (client, secrets) = run(move |event: &grantor::Event| kept.lock().unwrap().push(event.clone())).await;
+    let events = events.lock().unwrap();
+    let (mut seen, logged) = (BTreeSet::new(), log.text());
+    for event in events.iter() {
+        let json = serde_json::to_value(event).unwrap();
+        secrets.assert_absent(&format!("{event:?} {} {json}", event.kind), "an event");
+        assert_eq!(json["event"], event.kind.name());
+        assert_eq!(json["correlation"], event.correlation.to_string());
+        assert!(logged.contains(&format!("correlation={}", event.correlation)), "no line of {json}");
+        if json.get("reason").is_some() {
+            assert_eq!(json["reason"], event.kind.outcome());
+        }
+        seen.insert(event.kind.name());
+    }
+    let expected = [
+        "client_registered",
+        "code_replayed",
+        "consent_denied",
+        "consent_given",
+        "consent_withdrawn",
+        "decision_repeated",
+        "grant_revoked",
+        "refresh_reused",
+        "refused",
+        "token_revoked",
+        "tokens_issued",
+    ];
+    assert_eq!(seen, expected.into());
+    assert!(serde_json::to_string(&*events).unwrap().contains(&client.id), "the client's id is no secret");
+    assert!(logged.contains("oauth{correlation="), "there are spans");
+    secrets.assert_absent(&logged, "the log with its spans");
+}
+
+#[tokio::test]
+async fn attack_49_logs_tell_every_reason_and_no_secret() {
+    let _alone = ALONE.lock().await;
+    let log = Log::default();
+    let _listening = log.listen();
+    let (client, secrets) = run(|_: &grantor::Event| {}).await;
     let text = log.text();
     secrets.assert_absent(&text, "the log");
     for reason in REASONS {

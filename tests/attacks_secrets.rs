@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use grantor::host::{ConsentView, DecidedView, ErrorView, Page};
+use grantor::protocol::admission::Terms;
 use grantor::protocol::authorize::{self, ValidRequest};
 use grantor::protocol::client::Client as StoredClient;
 use grantor::protocol::client_auth::Presented;
@@ -17,7 +18,8 @@ use grantor::protocol::new_client::NewClientSeed;
 use grantor::protocol::params::Parameters;
 use grantor::protocol::policy::Policy;
 use grantor::protocol::prompt::{ApprovalSeed, ConsentPrompt, PromptId, ReturnedPrompt, Viewer};
-use grantor::protocol::registration::{self, Registered};
+use grantor::protocol::registered::Registered;
+use grantor::protocol::registration;
 use grantor::protocol::secret::{Bearer, BearerKind};
 use grantor::protocol::token::{self, CodeExchange, ExchangeSeed};
 use grantor::storage::{Decided, Redeemed, Storage};
@@ -124,9 +126,12 @@ fn policy() -> Policy {
 fn registered(policy: &Policy, shown: &mut Vec<String>) -> (Arc<StoredClient>, Client) {
     let metadata = registration::read(format!(r#"{{"redirect_uris":["{CALLBACK}"]}}"#).as_bytes()).unwrap();
     let seed = NewClientSeed::from_random(&[9; NewClientSeed::LEN]);
-    let registered = Registered::new(metadata, &seed, grantor::Timestamp::from_millis(1)).unwrap();
+    let mut terms = Terms::default();
+    terms.managed = true;
+    let registered = Registered::new(metadata, &terms, &seed, grantor::Timestamp::from_millis(1), policy).unwrap();
     shown.push(format!("{seed:?} {registered:?}"));
-    let answer: serde_json::Value = serde_json::from_str(&registered.to_json(policy).unwrap()).unwrap();
+    let answer: serde_json::Value =
+        serde_json::from_str(&registered.to_json(policy, "https://app.example/oauth/register").unwrap()).unwrap();
     let client = Arc::clone(registered.client());
     let secret = answer["client_secret"].as_str().map(str::to_owned);
     let known = Client { id: client.id.to_string(), secret, redirect_uri: CALLBACK.to_owned() };
@@ -168,7 +173,7 @@ fn attack_49_debug_of_the_protocols_steps_tells_no_secret() {
     let checked = exchange.check(Some(stored), &policy, now).unwrap();
     let seed = ExchangeSeed::from_random(&[6; ExchangeSeed::LEN]);
     shown.push(format!("{checked:?} {seed:?}"));
-    let minted = checked.mint(&seed, now, &policy);
+    let minted = checked.mint(&seed, now);
     shown.push(format!("{minted:?} {:?}", minted.op()));
     let response = minted.committed(Redeemed::First).unwrap();
     shown.push(format!("{response:?}"));

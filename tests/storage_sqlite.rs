@@ -104,7 +104,7 @@ async fn a_file_of_the_first_version_goes_on_with_all_that_is_in_it() {
         assert_eq!(stored.revision, client.revision);
         assert_eq!(stored.metadata.redirect_uris, client.metadata.redirect_uris);
         assert!(!stored.blocked && stored.tenure.is_none(), "what is new says nothing of an old client");
-        assert_eq!(store.consents(&subject, &client.id).await.unwrap(), [approval.consent.clone()]);
+        assert_eq!(store.consents(&subject, &client.id).await.unwrap(), std::slice::from_ref(&approval.consent));
         for token in [exchange.access.id, rotation.access.id] {
             let stored = store.access_token(token).await.unwrap().expect("the token is there");
             assert_eq!((stored.grant, stored.revoked), (approval.grant.clone(), false));

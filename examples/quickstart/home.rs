@@ -4,12 +4,14 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Html;
 
+use crate::machine::Machine;
 use crate::page::page;
 use crate::{Address, App};
 
 /// What to open and what to click, for the terminal.
-pub(crate) fn guide(address: Address, database: &str) -> String {
+pub(crate) fn guide(address: Address, database: &str, machine: &Machine) -> String {
     let (ours, theirs) = (address.origin(), address.third_party_origin());
+    let Machine { id, secret } = machine;
     format!(
         "
   Planwerk, a project app, runs on      {ours}
@@ -22,6 +24,11 @@ pub(crate) fn guide(address: Address, database: &str) -> String {
      and press \"Reload projects\" in Skyline: its access is gone.
 
   An MCP client can be pointed at {ours}/mcp.
+  A machine gets access without a user, and may ask at {ours}/oauth/introspect what a token is worth:
+     client id     {id}
+     client secret {secret}
+     curl -u '{id}:{secret}' -d grant_type=client_credentials -d resource={ours}/api {ours}/oauth/token
+  DEMO_CLIENT_ID and DEMO_CLIENT_SECRET fix them; otherwise the secret is another one at each start.
   What was granted is kept in {database}, beyond a restart.
   Ctrl-C ends both apps. RUST_LOG=grantor=debug shows what happens inside; with ACCESS_TOKEN_SECONDS=20
   one can watch Skyline renew its access.

@@ -2,7 +2,7 @@
 //!
 //! Everything that OAuth needs of the app is in `oauth.rs`. The rest is what an app has anyway: people
 //! and their login (`people.rs`, `session.rs`, `login.rs`), pages (`page.rs`, `home.rs`), an API
-//! (`api.rs`, `mcp.rs`). `account.rs` shows people which apps they let in.
+//! (`api.rs`, `mcp.rs`). `machine.rs` is a client that acts without a user. `account.rs` shows people which apps they let in.
 //!
 //! On the next port `third_party.rs` serves an app by somebody else, which shares no code with this one.
 
@@ -10,6 +10,7 @@ mod account;
 mod api;
 mod home;
 mod login;
+mod machine;
 mod mcp;
 mod oauth;
 mod page;
@@ -31,6 +32,7 @@ use axum::routing::{get, post};
 use grantor::{Lifetimes, Server, SqliteStorage, StorageError};
 use tokio::net::TcpListener;
 
+use crate::machine::Machine;
 use crate::oauth::Demo;
 use crate::people::People;
 use crate::session::Sessions;
@@ -116,18 +118,25 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let ours = listen("127.0.0.1", address.port).await?;
     let theirs = third_party::listen(address.third_party_port()).await?;
     let database = database_from_env();
-    let app = app(address, lifetimes, &database).await?;
+    let machine = Machine::from_env()?;
+    let app = app(address, lifetimes, &database, &machine).await?;
 
-    println!("{}", home::guide(address, &database));
+    println!("{}", home::guide(address, &database, &machine));
     third_party::serve(theirs, address);
     axum::serve(ours, app).with_graceful_shutdown(interrupted()).await?;
     Ok(())
 }
 
-async fn app(address: Address, lifetimes: Lifetimes, database: &str) -> Result<Router, Box<dyn Error>> {
+async fn app(
+    address: Address,
+    lifetimes: Lifetimes,
+    database: &str,
+    machine: &Machine,
+) -> Result<Router, Box<dyn Error>> {
     let (people, sessions) = (People::demo()?, Sessions::default());
     let storage = SqliteStorage::open(database).await.map_err(|error| cannot_open(database, &error))?;
-    let oauth = oauth::server(&address.origin(), storage, Demo { sessions: sessions.clone() }, lifetimes)?;
+    let demo = Demo { sessions: sessions.clone() };
+    let oauth = oauth::server(&address.origin(), storage, demo, lifetimes, machine)?;
     let api = oauth::guarded_routes(&oauth, &address.origin())?;
     let app = App { address, people, sessions, projects: api::Projects::demo(), oauth: oauth.clone() };
 

@@ -6,6 +6,7 @@ use axum::routing::{get, post};
 use grantor::host::{KeysFromEnvError, SystemEntropy};
 use grantor::{Host, HostError, Keys, Lifetimes, Registration, Server, SignIn, SqliteStorage, User};
 
+use crate::machine::Machine;
 use crate::session::Sessions;
 use crate::{App, api, mcp};
 
@@ -14,6 +15,7 @@ pub(crate) fn server(
     storage: SqliteStorage,
     host: Demo,
     lifetimes: Lifetimes,
+    machine: &Machine,
 ) -> Result<Server, Box<dyn std::error::Error>> {
     Ok(Server::builder(origin)
         .storage(storage)
@@ -28,6 +30,7 @@ pub(crate) fn server(
         .resource(format!("{origin}/mcp"))
         .default_resource(&format!("{origin}/mcp"))
         .registration(Registration::Open)
+        .client(machine.client())
         .lifetimes(lifetimes)
         .build()?)
 }

@@ -15,13 +15,14 @@ pub use optional::OptionalGuard;
 pub use principal::Principal;
 pub use refusal::Refusal;
 
-use crate::host::Clock;
+use crate::host::{AnyHost, Clock, EventKind, Host as _, Place, Trail};
 use crate::protocol::bearer;
 use crate::protocol::cors;
 use crate::protocol::error::BearerReason;
 use crate::protocol::issuer::is_loopback_host;
 use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
+use crate::protocol::secret::OrderedId;
 use crate::storage::{AnyStorage, Storage as _, StorageError};
 
 /// A registered resource, from which guards for its routes are made.
@@ -32,11 +33,15 @@ pub struct ResourceGuard {
     suggested: ScopeSet,
 }
 
-struct Shared {
-    storage: AnyStorage,
-    clock: Arc<dyn Clock>,
-    resource: ResourceUri,
-    loopback_only: bool,
+/// What all guards of a resource have in common.
+pub(crate) struct Shared {
+    pub(crate) storage: AnyStorage,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) trail: Trail,
+    /// Who is asked about the user of every token, if somebody is.
+    pub(crate) users: Option<AnyHost>,
+    pub(crate) resource: ResourceUri,
+    pub(crate) loopback_only: bool,
 }
 
 /// A scope is required that the resource does not have.
@@ -50,15 +55,8 @@ pub struct UnknownScope {
 }
 
 impl ResourceGuard {
-    pub(crate) fn new(
-        storage: AnyStorage,
-        clock: Arc<dyn Clock>,
-        resource: ResourceUri,
-        scopes: ScopeSet,
-        suggested: ScopeSet,
-        loopback_only: bool,
-    ) -> Self {
-        Self { shared: Arc::new(Shared { storage, clock, resource, loopback_only }), scopes, suggested }
+    pub(crate) fn new(shared: Shared, scopes: ScopeSet, suggested: ScopeSet) -> Self {
+        Self { shared: Arc::new(shared), scopes, suggested }
     }
 
     /// A guard that lets through requests with a token for this resource that has all of `scopes`,
@@ -97,37 +95,77 @@ struct Rule {
     challenge: ScopeSet,
 }
 
+/// A request that does not pass.
+enum Turned {
+    /// It is a browser's question.
+    Preflight,
+    /// It has no token that allows it; the id is that of the token that it showed.
+    Away(BearerReason, Option<OrderedId>),
+}
+
+impl From<BearerReason> for Turned {
+    fn from(reason: BearerReason) -> Self {
+        Self::Away(reason, None)
+    }
+}
+
 impl Guard {
     /// Who sent a request, if it may pass.
     ///
     /// # Errors
     /// If it may not: the error is the answer to send.
     pub async fn check(&self, request: &Parts) -> Result<Principal, Refusal> {
+        self.judge(request).await.map_err(|turned| self.refuse(turned))
+    }
+
+    async fn judge(&self, request: &Parts) -> Result<Principal, Turned> {
         let shared = &self.0.shared;
         if shared.loopback_only && !comes_by_loopback_name(request) {
-            return Err(self.refuse(BearerReason::OtherHost));
+            return Err(BearerReason::OtherHost.into());
         }
         if is_preflight(request) {
-            return Err(Refusal::Preflight);
+            return Err(Turned::Preflight);
         }
-        let presented = bearer::presented(request.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes))
-            .map_err(|reason| self.refuse(reason))?;
-        let stored = shared.storage.access_token(presented.id).await.map_err(|error| self.fail(&error))?;
-        bearer::check(&presented, stored, &shared.resource, &self.0.required, shared.clock.now())
-            .map(Principal::new)
-            .map_err(|reason| self.refuse(reason))
+        let presented = bearer::presented(request.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes))?;
+        let away = |reason| Turned::Away(reason, Some(presented.id));
+        let stored = shared.storage.access_token(presented.id).await.map_err(|error| away(no_answer(&error)))?;
+        let access = bearer::check(&presented, stored, &shared.resource, &self.0.required, shared.clock.now());
+        let principal = Principal::new(access.map_err(away)?);
+        if let Some(host) = &shared.users {
+            ask(host, &principal).await.map_err(away)?;
+        }
+        Ok(principal)
     }
 
-    fn refuse(&self, reason: BearerReason) -> Refusal {
-        tracing::debug!(resource = %self.0.shared.resource, %reason, "request turned away");
-        let challenge = bearer::challenge(&reason, &self.0.shared.resource, &self.0.challenge);
-        Refusal::Denied { reason, challenge }
+    /// Records that a request is turned away, and makes the answer.
+    fn refuse(&self, turned: Turned) -> Refusal {
+        let Turned::Away(reason, token) = turned else { return Refusal::Preflight };
+        let Shared { trail, resource, .. } = &*self.0.shared;
+        let challenge = bearer::challenge(&reason, resource, &self.0.challenge);
+        let reference = trail.correlate();
+        let resource = Some(resource.clone());
+        let kind = EventKind::Refused { client: None, resource, token, reason: reason.clone().into() };
+        trail.record(reference, Place::Guard, kind);
+        Refusal::Denied { reason, challenge, reference }
     }
+}
 
-    fn fail(&self, error: &StorageError) -> Refusal {
-        tracing::error!(error = error as &dyn std::error::Error, "the store could not answer");
-        self.refuse(if error.is_temporary() { BearerReason::Unavailable } else { BearerReason::ServerError })
+/// Whether the host still lets the user of a token in.
+async fn ask(host: &AnyHost, principal: &Principal) -> Result<(), BearerReason> {
+    let Some(subject) = principal.subject() else { return Ok(()) };
+    match host.is_allowed(subject).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(BearerReason::UserNotAllowed),
+        Err(error) => {
+            tracing::error!(%error, "the host could not answer");
+            Err(BearerReason::Unavailable)
+        }
     }
+}
+
+fn no_answer(error: &StorageError) -> BearerReason {
+    tracing::error!(error = error as &dyn std::error::Error, "the store could not answer");
+    if error.is_temporary() { BearerReason::Unavailable } else { BearerReason::ServerError }
 }
 
 impl fmt::Debug for Guard {

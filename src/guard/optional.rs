@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 
-use super::{Guard, Principal, Refusal};
+use super::{Guard, Principal, Refusal, Turned};
 use crate::protocol::error::BearerReason;
 
 /// The guard of a route that takes the app's session *or* a token, made by [`Guard::optional`].
@@ -47,9 +47,10 @@ impl OptionalGuard {
     /// # Errors
     /// If it may not: the error is the answer to send.
     pub async fn check(&self, request: &Parts) -> Result<Option<Principal>, Refusal> {
-        match self.0.check(request).await {
-            Err(Refusal::Denied { reason: BearerReason::Missing, .. }) => Ok(None),
-            verdict => verdict.map(Some),
+        match self.0.judge(request).await {
+            Ok(principal) => Ok(Some(principal)),
+            Err(Turned::Away(BearerReason::Missing, _)) => Ok(None),
+            Err(turned) => Err(self.0.refuse(turned)),
         }
     }
 
@@ -57,6 +58,6 @@ impl OptionalGuard {
     /// a token.
     #[must_use]
     pub fn unauthenticated(&self) -> Refusal {
-        self.0.refuse(BearerReason::Missing)
+        self.0.refuse(BearerReason::Missing.into())
     }
 }

@@ -8,6 +8,7 @@ use http::header::{
 use http::{Response, StatusCode};
 
 use super::cors_headers;
+use crate::host::CorrelationId;
 use crate::protocol::cors;
 use crate::protocol::error::BearerReason;
 
@@ -23,6 +24,8 @@ pub enum Refusal {
         reason: BearerReason,
         /// The value of `WWW-Authenticate`.
         challenge: String,
+        /// By which the refusal is found again: its event has it, and the answer's `Grantor-Reference` header.
+        reference: CorrelationId,
     },
 }
 
@@ -32,7 +35,7 @@ impl Refusal {
     pub fn response(&self) -> Response<Bytes> {
         let mut response = match self {
             Self::Preflight => preflight(),
-            Self::Denied { reason, challenge } => denied(reason, challenge),
+            Self::Denied { reason, challenge, reference } => denied(reason, challenge, *reference),
         };
         response.headers_mut().extend(cors_headers());
         response
@@ -51,13 +54,14 @@ fn preflight() -> Response<Bytes> {
     response
 }
 
-fn denied(reason: &BearerReason, challenge: &str) -> Response<Bytes> {
+fn denied(reason: &BearerReason, challenge: &str, reference: CorrelationId) -> Response<Bytes> {
     let wire = reason.wire();
     let code = if wire.code.is_empty() { "unauthorized" } else { wire.code };
     let body = format!(r#"{{"error":"{code}","error_description":"{}"}}"#, wire.description);
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = StatusCode::from_u16(wire.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
+    reference.add_to(headers);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if wire.status == 503 {

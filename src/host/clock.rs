@@ -20,6 +20,22 @@ impl Clock for SystemClock {
     }
 }
 
+/// Measures how long something takes, whatever the clock says.
+#[cfg(feature = "metrics")]
+pub(crate) struct Stopwatch(std::time::Instant);
+
+#[cfg(feature = "metrics")]
+impl Stopwatch {
+    #[allow(clippy::disallowed_methods, reason = "this is where time comes from")]
+    pub(crate) fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    pub(crate) fn elapsed(&self) -> std::time::Duration {
+        self.0.elapsed()
+    }
+}
+
 impl<F: Fn() -> Timestamp + Send + Sync + 'static> Clock for F {
     fn now(&self) -> Timestamp {
         self()

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::audit::CorrelationId;
 use super::user::HostError;
 use crate::protocol::redirect::RedirectKind;
 
@@ -172,6 +173,8 @@ pub struct ErrorView {
     pub advice: &'static str,
     /// A way on, if there is a safe one.
     pub way_back: Option<WayBack>,
+    /// What to name to the app's people who ask what happened: the events of the request have it too.
+    pub reference: CorrelationId,
 }
 
 /// A link on an error page, for the reader to follow or not.

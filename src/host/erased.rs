@@ -4,10 +4,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::request::Parts;
+use serde_json::{Map, Value};
 
 use super::Host;
 use super::admission::{Admission, Applicant};
 use super::consent::{ConsentUi, ConsentView, DecidedView, ErrorView, Page};
+use super::hooks::{AccessView, Asked, Verdict, Where};
 use super::user::{HostError, SignIn, User};
 use crate::protocol::grant::Subject;
 
@@ -26,6 +28,8 @@ trait DynHost: Send + Sync + 'static {
     fn sign_in_dyn<'a>(&'a self, request: &'a Parts, ask: SignIn) -> Boxed<'a, String>;
     fn is_allowed_dyn<'a>(&'a self, subject: &'a Subject) -> Boxed<'a, bool>;
     fn admit_dyn<'a>(&'a self, applicant: &'a Applicant<'_>, source: &'a Parts) -> Boxed<'a, Admission>;
+    fn may_ask_dyn<'a>(&'a self, asked: Asked<'a>) -> Boxed<'a, Verdict>;
+    fn extra_fields_dyn<'a>(&'a self, access: AccessView<'a>, place: Where) -> Boxed<'a, Map<String, Value>>;
 }
 
 impl<H: Host> DynHost for H {
@@ -40,6 +44,12 @@ impl<H: Host> DynHost for H {
     }
     fn admit_dyn<'a>(&'a self, applicant: &'a Applicant<'_>, source: &'a Parts) -> Boxed<'a, Admission> {
         Box::pin(self.admit(applicant, source))
+    }
+    fn may_ask_dyn<'a>(&'a self, asked: Asked<'a>) -> Boxed<'a, Verdict> {
+        Box::pin(self.may_ask(asked))
+    }
+    fn extra_fields_dyn<'a>(&'a self, access: AccessView<'a>, place: Where) -> Boxed<'a, Map<String, Value>> {
+        Box::pin(self.extra_fields(access, place))
     }
 }
 
@@ -62,6 +72,12 @@ impl Host for AnyHost {
     }
     async fn admit(&self, applicant: &Applicant<'_>, source: &Parts) -> Result<Admission, HostError> {
         self.0.admit_dyn(applicant, source).await
+    }
+    async fn may_ask(&self, asked: Asked<'_>) -> Result<Verdict, HostError> {
+        self.0.may_ask_dyn(asked).await
+    }
+    async fn extra_fields(&self, access: AccessView<'_>, place: Where) -> Result<Map<String, Value>, HostError> {
+        self.0.extra_fields_dyn(access, place).await
     }
 }
 

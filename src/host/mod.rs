@@ -2,14 +2,22 @@
 //! like, what time it is.
 
 mod admission;
+mod audit;
 mod clock;
 mod consent;
 mod entropy;
 mod erased;
+mod hooks;
 mod keys;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod user;
 
 pub use admission::{Admission, Applicant};
+pub(crate) use audit::Trail;
+pub use audit::{Answered, Audit, CorrelationId, Event, EventKind, IssuedBy, Place, Reason};
+#[cfg(feature = "metrics")]
+pub(crate) use clock::Stopwatch;
 pub use clock::{Clock, SystemClock};
 pub use consent::{
     AppView, ClientView, ConsentForm, ConsentUi, ConsentView, DecidedView, ErrorView, Identity, Page, RedirectView,
@@ -17,10 +25,14 @@ pub use consent::{
 };
 pub use entropy::{Entropy, EntropyError, SystemEntropy};
 pub(crate) use erased::{AnyConsentUi, AnyHost};
+pub use hooks::{AccessView, Asked, Verdict, Where};
 pub use keys::KeysFromEnvError;
+#[cfg(feature = "metrics")]
+pub(crate) use metrics::Metrics;
 pub use user::{HostError, ReturnTo, SignIn, User};
 
 use http::request::Parts;
+use serde_json::{Map, Value};
 
 use crate::protocol::grant::Subject;
 
@@ -42,7 +54,9 @@ pub trait Host: Send + Sync + 'static {
     fn sign_in(&self, request: &Parts, ask: SignIn) -> impl Future<Output = Result<String, HostError>> + Send;
 
     /// Whether a user may still use the app: asked whenever a client refreshes its access, so that
-    /// someone who was disabled loses it within the life of an access token. Yes, if not implemented.
+    /// someone who was disabled loses it within the life of an access token. With
+    /// [`check_users_on_every_request`](crate::server::Builder::check_users_on_every_request) every guard asks as
+    /// well. Yes, if not implemented.
     ///
     /// # Errors
     /// If the app cannot tell; the client is told to try again.
@@ -66,5 +80,32 @@ pub trait Host: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Admission, HostError>> + Send {
         let _ = (applicant, source);
         async { Ok(Admission::Refuse) }
+    }
+
+    /// Whether a client may ask a person for this at all: asked before the consent page is shown, before
+    /// anything is approved without it, and once more when the person has allowed it. Yes, if not implemented.
+    ///
+    /// # Errors
+    /// If the app cannot tell; nothing is approved then.
+    fn may_ask(&self, asked: Asked<'_>) -> impl Future<Output = Result<Verdict, HostError>> + Send {
+        let _ = asked;
+        async { Ok(Verdict::Yes) }
+    }
+
+    /// Members that the app adds to an answer: those of its own, such as `tenant`. What an RFC defines can be
+    /// neither replaced nor repeated: such members are left out, in whatever case they are written, and the log
+    /// says so. None, if not implemented.
+    ///
+    /// They are asked for before the tokens are made, so that a failure costs the client nothing but a retry.
+    ///
+    /// # Errors
+    /// If the app cannot tell; the client is told to try again.
+    fn extra_fields(
+        &self,
+        access: AccessView<'_>,
+        place: Where,
+    ) -> impl Future<Output = Result<Map<String, Value>, HostError>> + Send {
+        let _ = (access, place);
+        hooks::NoFields
     }
 }

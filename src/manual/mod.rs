@@ -5,6 +5,16 @@ pub mod attacks {
     #![doc = include_str!("attacks.md")]
 }
 
+/// What happened: the events, what to watch, and the metrics.
+pub mod audit {
+    #![doc = include_str!("audit.md")]
+}
+
+/// Running it: keys, instances, clients and people that have to go, registration, and what to watch.
+pub mod operations {
+    #![doc = include_str!("operations.md")]
+}
+
 /// What holds if you say nothing.
 pub mod defaults {
     #![doc = include_str!("defaults.md")]
@@ -24,6 +34,8 @@ pub mod storage {
         allow(rustdoc::broken_intra_doc_links, reason = "it links to stores and to the kit, which are features")
     )]
     #![doc = include_str!("storage.md")]
+    #![doc = ""]
+    #![doc = include_str!("compatible_databases.md")]
     #![doc = "```sql"]
     #![doc = include_str!("../../examples/custom_store/store/schema.sql")]
     #![doc = "```"]

@@ -6,7 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 
 use super::*;
-use crate::host::{AppView, ClientView, ConsentForm, Identity, RedirectView, ResourceView, ScopeView, WayBack};
+use crate::host::{
+    AppView, ClientView, ConsentForm, CorrelationId, Identity, RedirectView, ResourceView, ScopeView, WayBack,
+};
 use crate::protocol::redirect::RedirectKind;
 
 const MARKUP: &str = r#""><script>alert(1)</script><img src=x onerror='x'>{{7*7}}&amp;"#;
@@ -65,6 +67,7 @@ fn error_view(way_back: Option<WayBack>) -> ErrorView {
         detail: Some("redirect_uri is not registered."),
         advice: "Start again from the app.",
         way_back,
+        reference: CorrelationId::from_bits(0xfeed),
     }
 }
 

@@ -46,6 +46,8 @@ pub(super) struct Texts {
 
     pub(super) error_title: &'static str,
     pub(super) error_code: &'static str,
+    /// Stands before the number that finds this request again.
+    pub(super) reference: &'static str,
     pub(super) way_back: &'static str,
     /// For a way back that leads to the start of the request.
     pub(super) start_again: &'static str,
@@ -90,6 +92,7 @@ pub(super) const ENGLISH: Texts = Texts {
 
     error_title: "This request can’t be completed",
     error_code: "Error",
+    reference: "Reference",
     way_back: "Go to {target}",
     start_again: "Start again",
 };

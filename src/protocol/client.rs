@@ -218,14 +218,7 @@ impl Client {
     /// The scopes that this client may get.
     #[must_use]
     pub fn ceiling(&self, catalogue: &ScopeCatalogue) -> ScopeSet {
-        let by_origin = match self.origin {
-            ClientOrigin::Administrator => catalogue.names(),
-            ClientOrigin::Dynamic => catalogue.unreserved(),
-        };
-        let ceiling = match &self.scope_ceiling {
-            Some(ceiling) => by_origin.intersection(ceiling),
-            None => by_origin,
-        };
+        let ceiling = self.scope_limit(catalogue);
         // OpenID Connect Core §11: it is for clients that get refresh tokens
         if self.may_use(GrantType::RefreshToken) { ceiling } else { ceiling.without(OFFLINE_ACCESS) }
     }
@@ -234,6 +227,18 @@ impl Client {
     #[must_use]
     pub fn has_ended(&self, now: Timestamp) -> bool {
         self.tenure.is_some_and(|tenure| tenure.until <= now)
+    }
+
+    /// The same, whatever its grant types.
+    pub(super) fn scope_limit(&self, catalogue: &ScopeCatalogue) -> ScopeSet {
+        let by_origin = match self.origin {
+            ClientOrigin::Administrator => catalogue.names(),
+            ClientOrigin::Dynamic => catalogue.unreserved(),
+        };
+        match &self.scope_ceiling {
+            Some(ceiling) => by_origin.intersection(ceiling),
+            None => by_origin,
+        }
     }
 
     /// A digest of what people see of the client and decide about. A new secret or other lifetimes do not change

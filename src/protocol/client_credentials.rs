@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::client::{Client, ClientId, GrantType};
 use super::commit::{GrantClient, Granted};
 use super::error::TokenReason;
-use super::grant::{AccessRecord, Grant, Holder};
+use super::grant::{Access, AccessRecord, Grant, Holder};
 use super::params::Parameters;
 use super::policy::{Lifetimes, Policy};
 use super::resource::ResourceUri;
@@ -157,6 +157,13 @@ impl UncommittedGrant {
         }
     }
 
+    /// What the client gets.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        let CheckedAccess { scopes, resource, .. } = &self.checked;
+        Access { grant: Arc::clone(&self.grant), scopes: scopes.clone(), resource: resource.clone() }
+    }
+
     /// The answer, now that the store has spoken: without a refresh token (RFC 6749 §4.4.3).
     ///
     /// # Errors
@@ -167,5 +174,113 @@ impl UncommittedGrant {
             Granted::ClientChanged => Err(NotGranted::ClientChanged),
             Granted::Collision => Err(NotGranted::Collision(Box::new(self.checked))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::new_client::{NewClient, NewClientSeed};
+    use super::super::resource::{Resource, ResourceRegistry};
+    use super::super::scope::{ScopeCatalogue, ScopeEntry};
+    use super::super::token::PARAMETERS;
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn policy(default_scopes: &str) -> Policy {
+        let set = |text| ScopeSet::parse(text).unwrap();
+        let mut scopes = ScopeCatalogue::default();
+        for name in ["read", "write", "admin", OFFLINE_ACCESS] {
+            let entry = ScopeEntry { name: name.to_owned(), description: String::new(), reserved: name == "admin" };
+            scopes.add(entry).unwrap();
+        }
+        let mut resources = ResourceRegistry::default();
+        for (url, scopes) in [("https://h.example/api", "read write"), ("https://h.example/admin", "admin")] {
+            assert!(resources.add(Resource { uri: ResourceUri::parse(url).unwrap(), name: None, scopes: set(scopes) }));
+        }
+        let issuer = super::super::issuer::Issuer::parse("https://h.example").unwrap();
+        Policy { issuer, scopes, default_scopes: set(default_scopes), resources, lifetimes: Lifetimes::default() }
+    }
+
+    fn machine(policy: &Policy) -> Client {
+        let seed = NewClientSeed::from_random(&[1; NewClientSeed::LEN]);
+        NewClient::confidential("M").client_credentials().create(policy, &seed, NOW).unwrap().0
+    }
+
+    fn check(client: &Client, policy: &Policy, body: &str) -> Result<CheckedAccess, TokenReason> {
+        let parameters = Parameters::parse(body.as_bytes(), &PARAMETERS);
+        ClientRequest::read(&parameters, client)?.check(policy)
+    }
+
+    #[test]
+    fn only_a_confidential_client_that_has_the_grant_type_may_ask() {
+        let policy = policy("read");
+        let client = machine(&policy);
+        assert!(check(&client, &policy, "").is_ok());
+        let mut other = client.clone();
+        other.metadata.grant_types = vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
+        assert_eq!(check(&other, &policy, "").unwrap_err(), TokenReason::GrantNotAllowed);
+        let public = Client { authentication: super::super::client::ClientAuthentication::None, ..client };
+        assert_eq!(check(&public, &policy, "").unwrap_err(), TokenReason::ClientNotConfidential);
+    }
+
+    #[test]
+    fn each_rule_has_its_reason() {
+        let policy = policy("read");
+        let client = machine(&policy);
+        for (body, reason) in [
+            ("scope=a&scope=b", TokenReason::RepeatedParameter("scope")),
+            ("scope=%22", TokenReason::ScopeMalformed),
+            ("scope=admin", TokenReason::ScopeNotAllowed),
+            ("scope=unknown", TokenReason::ScopeNotAllowed),
+            ("resource=https://h.example/admin", TokenReason::ScopeNotAllowed),
+            ("resource=x", TokenReason::ResourceUnknown),
+            ("resource=https://h.example/else", TokenReason::ResourceUnknown),
+            ("resource=https://h.example/api&resource=https://h.example/admin", TokenReason::ResourceUnknown),
+        ] {
+            assert_eq!(check(&client, &policy, body).unwrap_err(), reason, "{body}");
+        }
+    }
+
+    #[test]
+    fn scopes_are_the_defaults_or_without_any_all_that_the_client_may_have() {
+        let scopes = |default_scopes, body| {
+            let policy = policy(default_scopes);
+            check(&machine(&policy), &policy, body).unwrap().scopes.to_string()
+        };
+        assert_eq!(scopes("read offline_access", ""), "read");
+        assert_eq!(scopes("read", "scope=offline_access"), "read");
+        assert_eq!(scopes("", ""), "read write");
+        assert_eq!(scopes("", "resource=https://h.example/admin"), "admin");
+        assert_eq!(scopes("read", "scope=write+admin+offline_access"), "write");
+    }
+
+    #[test]
+    fn the_grant_is_the_clients_own_and_ends_with_its_token() {
+        let policy = policy("read");
+        let client = Client {
+            lifetimes: super::super::client::ClientLifetimes {
+                access_token: Some(std::time::Duration::from_secs(7)),
+                refresh_token: None,
+            },
+            revision: 9,
+            ..machine(&policy)
+        };
+        let seed = || ClientGrantSeed::from_random(&[3; ClientGrantSeed::LEN]);
+        let minted = check(&client, &policy, "").unwrap().mint(&seed(), NOW);
+        let op = minted.op();
+        assert_eq!((&op.grant.holder, &op.grant.client, op.client_revision), (&Holder::Client, &client.id, 9));
+        assert_eq!((op.access.grant, &op.access.scopes), (op.grant.id, &op.grant.scopes));
+        assert_eq!(op.access.expires_at, NOW.after(std::time::Duration::from_secs(7)));
+        assert_eq!(op.grant.resources, std::slice::from_ref(&op.access.resource));
+
+        let again = match minted.committed(Granted::Collision).unwrap_err() {
+            NotGranted::Collision(checked) => checked.mint(&seed(), NOW),
+            NotGranted::ClientChanged => panic!("an id was taken"),
+        };
+        let json = again.committed(Granted::Now).unwrap().to_json();
+        assert!(json.contains(r#""expires_in":7"#) && !json.contains("refresh_token"), "{json}");
+        let minted = check(&client, &policy, "").unwrap().mint(&seed(), NOW);
+        assert!(matches!(minted.committed(Granted::ClientChanged), Err(NotGranted::ClientChanged)));
     }
 }

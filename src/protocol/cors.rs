@@ -6,7 +6,7 @@
 /// Sent with every answer of an endpoint that browsers may call from anywhere.
 pub const RESPONSE_HEADERS: [(&str, &str); 2] = [
     ("access-control-allow-origin", "*"),
-    ("access-control-expose-headers", "WWW-Authenticate, Retry-After, DPoP-Nonce, Mcp-Session-Id"),
+    ("access-control-expose-headers", "WWW-Authenticate, Retry-After, DPoP-Nonce, Mcp-Session-Id, Grantor-Reference"),
 ];
 
 /// Sent as well with the answer to a preflight, together with the methods.

@@ -84,6 +84,17 @@ pub struct Grant {
     pub created_at: Timestamp,
 }
 
+/// Access as one token gives it: a part of what was granted, at one resource.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The grant.
+    pub grant: Arc<Grant>,
+    /// What the token allows.
+    pub scopes: ScopeSet,
+    /// The resource that it is for.
+    pub resource: ResourceUri,
+}
+
 /// An authorization code as it is kept.
 #[derive(Debug, Clone)]
 pub struct CodeRecord {

@@ -1,11 +1,14 @@
 //! What a token is worth, for the resource servers that are out of reach of a guard (RFC 7662).
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::client::{Client, ClientId};
 use super::commit::{StoredAccess, StoredRefresh};
 use super::error::TokenReason;
-use super::grant::{Grant, Holder, Subject};
+use super::extra::ExtraFields;
+use super::grant::{Access, Grant, Holder, Subject};
 use super::issuer::Issuer;
 use super::params::Parameters;
 use super::resource::ResourceUri;
@@ -47,8 +50,7 @@ impl Introspection {
 /// A token that is good, as far as the client that asks may know.
 #[derive(Debug)]
 pub struct ActiveToken {
-    holder: Holder,
-    client: ClientId,
+    grant: Arc<Grant>,
     scopes: ScopeSet,
     /// For an access token: the resource that it is for, and when it was issued.
     access: Option<(ResourceUri, Timestamp)>,
@@ -67,9 +69,8 @@ pub fn of_access(
     let StoredAccess { token, grant, revoked } = stored;
     let is_for_asking = asking.introspects.as_ref().is_some_and(|resources| resources.contains(&token.resource));
     let may_know = is_own(&grant, asking) || is_for_asking;
-    (may_know && !revoked && now < token.expires_at).then(|| ActiveToken {
-        holder: grant.holder.clone(),
-        client: grant.client.clone(),
+    (may_know && !revoked && now < token.expires_at).then_some(ActiveToken {
+        grant,
         scopes: token.scopes,
         access: Some((token.resource, token.issued_at)),
         expires_at: token.expires_at,
@@ -89,9 +90,8 @@ pub fn of_refresh(
     let StoredRefresh { token, rotation, grant, revoked } = stored;
     let is_good = !revoked && rotation.is_none() && now < token.expires_at;
     (is_own(&grant, asking) && is_good).then(|| ActiveToken {
-        holder: grant.holder.clone(),
-        client: grant.client.clone(),
         scopes: grant.scopes.clone(),
+        grant,
         access: None,
         expires_at: token.expires_at,
     })
@@ -104,8 +104,15 @@ fn is_own(grant: &Grant, asking: &Client) -> bool {
 impl ActiveToken {
     /// Whose access it is, for the host to say whether they are still allowed.
     #[must_use]
-    pub const fn holder(&self) -> &Holder {
-        &self.holder
+    pub fn holder(&self) -> &Holder {
+        &self.grant.holder
+    }
+
+    /// What an access token gives; `None` for a refresh token.
+    #[must_use]
+    pub fn access(&self) -> Option<Access> {
+        let (resource, _) = self.access.as_ref()?;
+        Some(Access { grant: Arc::clone(&self.grant), scopes: self.scopes.clone(), resource: resource.clone() })
     }
 
     /// The answer's body (RFC 7662 §2.2).
@@ -116,9 +123,10 @@ impl ActiveToken {
     ///
     /// # Errors
     /// If it cannot be written as JSON.
-    pub fn to_json(&self, issuer: &Issuer) -> Result<String, serde_json::Error> {
-        let Self { holder, client, scopes, access, expires_at } = self;
-        serde_json::to_string(&Answer {
+    pub fn to_json(&self, issuer: &Issuer, extra: &ExtraFields) -> Result<String, serde_json::Error> {
+        let Self { grant, scopes, access, expires_at } = self;
+        let Grant { holder, client, .. } = &**grant;
+        let mut json = serde_json::to_string(&Answer {
             active: true,
             scope: scopes.as_str(),
             client_id: client,
@@ -132,7 +140,9 @@ impl ActiveToken {
             },
             aud: access.as_ref().map(|(resource, _)| resource),
             iss: issuer.as_str(),
-        })
+        })?;
+        json.insert_str(json.len() - 1, &extra.members());
+        Ok(json)
     }
 }
 
@@ -156,3 +166,109 @@ struct Answer<'a> {
 
 /// The answer about everything else (RFC 7662 §2.2): it does not say why.
 pub const INACTIVE: &str = r#"{"active":false}"#;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::super::grant::{AccessRecord, RefreshRecord, Rotation};
+    use super::super::secret::{BearerSeed, OrderedId};
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+    const API: &str = "https://h.example/api";
+
+    fn uri(text: &str) -> ResourceUri {
+        ResourceUri::parse(text).unwrap()
+    }
+
+    fn client(id: &str, introspects: Option<&[&str]>) -> Client {
+        let client: Client = serde_json::from_str(
+            r#"{"id":"x","origin":"administrator","authentication":"none","metadata":{"redirect_uris":[],"name":null,
+                "home_page":null,"logo":null,"auth_method":"none","grant_types":[]},"scope_ceiling":null,
+                "consent_policy":"ask","blocked":false,"lifetimes":{"access_token":null,"refresh_token":null},
+                "introspects":null,"registration":null,"tenure":null,"created_at":0,"revision":0}"#,
+        )
+        .unwrap();
+        let introspects = introspects.map(|list| list.iter().map(|text| uri(text)).collect());
+        Client { id: ClientId::parse(id).unwrap(), introspects, ..client }
+    }
+
+    fn grant() -> Arc<Grant> {
+        Arc::new(Grant {
+            id: OrderedId::new(NOW, 1),
+            holder: Holder::Client,
+            client: ClientId::parse("owner").unwrap(),
+            scopes: ScopeSet::parse("read").unwrap(),
+            resources: vec![uri(API)],
+            created_at: NOW,
+        })
+    }
+
+    fn minted(kind: BearerKind) -> Bearer {
+        Bearer::mint(kind, NOW, &BearerSeed::from_random(&[7; 36])).1
+    }
+
+    fn access() -> (Bearer, StoredAccess) {
+        let (bearer, grant) = (minted(BearerKind::Access), grant());
+        let token = AccessRecord {
+            id: bearer.id,
+            hash: bearer.hash,
+            grant: grant.id,
+            scopes: grant.scopes.clone(),
+            resource: uri(API),
+            issued_at: NOW,
+            expires_at: NOW.after(Duration::from_secs(9)),
+        };
+        (bearer, StoredAccess { token, grant, revoked: false })
+    }
+
+    fn refresh() -> (Bearer, StoredRefresh) {
+        let (bearer, grant) = (minted(BearerKind::Refresh), grant());
+        let expires_at = NOW.after(Duration::from_secs(9));
+        let token = RefreshRecord { id: bearer.id, hash: bearer.hash, grant: grant.id, expires_at };
+        (bearer, StoredRefresh { token, rotation: None, grant, revoked: false })
+    }
+
+    #[test]
+    fn attack_45_who_may_know_of_which_token() {
+        let ((access, stored), (refresh, stored_refresh)) = (access(), refresh());
+        for (asking, of_access_token, of_refresh_token) in [
+            (client("owner", Some(&[])), true, true),
+            (client("owner", Some(&["https://h.example/mcp"])), true, true),
+            (client("server", Some(&[API])), true, false),
+            (client("server", Some(&["https://h.example/mcp", "https://h.example/api/x"])), false, false),
+            (client("server", Some(&[])), false, false),
+            (client("owner", None), false, false),
+        ] {
+            let told = of_access(&access, Some(stored.clone()), &asking, NOW);
+            assert_eq!(told.is_some(), of_access_token, "{:?} {:?}", asking.id, asking.introspects);
+            let told = of_refresh(&refresh, Some(stored_refresh.clone()), &asking, NOW);
+            assert_eq!(told.is_some(), of_refresh_token, "{:?} {:?}", asking.id, asking.introspects);
+        }
+    }
+
+    #[test]
+    fn attack_46_what_is_over_is_not_active() {
+        let owner = client("owner", Some(&[]));
+        let after = |millis| NOW.after(Duration::from_millis(millis));
+        let (bearer, stored) = access();
+        let other = Bearer { hash: super::super::secret::SecretHash::of_text("x"), ..bearer };
+        assert!(of_access(&bearer, None, &owner, NOW).is_none());
+        assert!(of_access(&other, Some(stored.clone()), &owner, NOW).is_none());
+        assert!(of_access(&bearer, Some(stored.clone()), &owner, after(8_999)).is_some());
+        assert!(of_access(&bearer, Some(stored.clone()), &owner, after(9_000)).is_none());
+        assert!(of_access(&bearer, Some(StoredAccess { revoked: true, ..stored }), &owner, NOW).is_none());
+
+        let (bearer, stored) = refresh();
+        let other = Bearer { hash: super::super::secret::SecretHash::of_text("x"), ..bearer };
+        assert!(of_refresh(&bearer, None, &owner, NOW).is_none());
+        assert!(of_refresh(&other, Some(stored.clone()), &owner, NOW).is_none());
+        assert!(of_refresh(&bearer, Some(stored.clone()), &owner, after(8_999)).is_some());
+        assert!(of_refresh(&bearer, Some(stored.clone()), &owner, after(9_000)).is_none());
+        let rotation = Some(Rotation { successor: bearer.id, answer: None, grace_until: after(60_000) });
+        assert!(of_refresh(&bearer, Some(StoredRefresh { rotation, ..stored.clone() }), &owner, NOW).is_none());
+        assert!(of_refresh(&bearer, Some(StoredRefresh { revoked: true, ..stored }), &owner, NOW).is_none());
+    }
+}

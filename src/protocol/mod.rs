@@ -10,6 +10,7 @@ pub mod client_credentials;
 pub mod commit;
 pub mod cors;
 pub mod error;
+pub mod extra;
 pub mod given_secret;
 pub mod grant;
 pub mod initial_access;

@@ -221,6 +221,12 @@ impl ConsentPrompt {
         &self.request
     }
 
+    /// Who is asked.
+    #[must_use]
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
     /// The text for the form; `None` if it cannot be made.
     #[must_use]
     pub fn seal(&self, keys: &Keys, salt: &SealSalt) -> Option<String> {
@@ -266,13 +272,19 @@ impl ConsentPrompt {
         let consent = self.request.consent_of(&self.subject);
         let client_until = now.after(policy.lifetimes.of(&self.request.client).registration_with_grant());
         let approval = Approval { grant, code, consent, needs_consent: self.remembered, client_until };
-        Uncommitted { prompt: self, approval: Some((approval, text)), now }
+        Uncommitted { prompt: self, approval: Some((approval, text)), denial: AuthorizeReason::AccessDenied, now }
     }
 
     /// The user says no.
     #[must_use]
     pub const fn deny(self, now: Timestamp) -> Uncommitted {
-        Uncommitted { prompt: self, approval: None, now }
+        Uncommitted { prompt: self, approval: None, denial: AuthorizeReason::AccessDenied, now }
+    }
+
+    /// The host says no, whatever the user says.
+    #[must_use]
+    pub const fn veto(self, now: Timestamp) -> Uncommitted {
+        Uncommitted { prompt: self, approval: None, denial: AuthorizeReason::Vetoed, now }
     }
 }
 
@@ -302,6 +314,8 @@ impl ApprovalSeed {
 pub struct Uncommitted {
     prompt: ConsentPrompt,
     approval: Option<(Approval, BearerText)>,
+    /// What the client is told without an approval.
+    denial: AuthorizeReason,
     now: Timestamp,
 }
 
@@ -350,7 +364,7 @@ impl Uncommitted {
                 let target = &self.prompt.request.target;
                 Ok(match &self.approval {
                     Some((_, code)) => AuthorizeResponse::code(target, code.expose(), policy),
-                    None => AuthorizeResponse::error(target, AuthorizeReason::AccessDenied, policy),
+                    None => AuthorizeResponse::error(target, self.denial, policy),
                 })
             }
             Decided::AlreadyDecided { approved } => {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::client::{Client, GrantType};
 use super::commit::{IssueAccess, Issued, RotateRefresh, Rotated, StoredRefresh};
 use super::error::TokenReason;
-use super::grant::{AccessRecord, Grant, Rotation};
+use super::grant::{Access, AccessRecord, Grant, Rotation};
 use super::params::Parameters;
 use super::policy::{Lifetimes, Policy};
 use super::resource::ResourceUri;
@@ -147,10 +147,10 @@ impl RefreshSeed {
 }
 
 impl CheckedRefresh {
-    /// The user or client whose access is refreshed, for the host to say whether they are still allowed.
+    /// What the client will get. Its holder is for the host to say whether they are still allowed.
     #[must_use]
-    pub fn grant(&self) -> &Grant {
-        &self.grant
+    pub fn access(&self) -> Access {
+        Access { grant: Arc::clone(&self.grant), scopes: self.scopes.clone(), resource: self.resource.clone() }
     }
 
     /// Whether the token was used before and its answer is over: a theft, of which the store is to know
@@ -197,7 +197,9 @@ impl CheckedRefresh {
         let sealed = rotation.answer.as_ref().filter(|_| now < rotation.grace_until)?;
         let context = context(self.presented, rotation.successor);
         let plain = open_under(self.secret.as_bytes(), Purpose::Successor, &context, sealed)?;
-        serde_json::from_slice(&plain).ok().map(Repeated)
+        let answer: Answer = serde_json::from_slice(&plain).ok()?;
+        let access = Bearer::parse(BearerKind::Access, &answer.access_token)?.id;
+        Some(Repeated { answer, access })
     }
 }
 
@@ -257,7 +259,10 @@ impl UncommittedRefresh {
 }
 
 /// The answer of an earlier use.
-pub struct Repeated(Answer);
+pub struct Repeated {
+    answer: Answer,
+    access: OrderedId,
+}
 
 impl std::fmt::Debug for Repeated {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -271,11 +276,16 @@ impl Repeated {
     /// # Errors
     /// If something else was asked for: a token for that is to be issued beside the same refresh token.
     pub fn answer(self, asked: CheckedRefresh, now: Timestamp) -> Result<TokenResponse, Box<CheckedAccess>> {
-        let Answer { access_token, refresh_token, expires_at, scopes, resource } = self.0;
+        let Answer { access_token, refresh_token, expires_at, scopes, resource } = self.answer;
         let refresh_token = BearerText::from_sealed(refresh_token);
         if scopes == asked.scopes && resource == asked.resource {
             let access_token = BearerText::from_sealed(access_token);
-            return Ok(TokenResponse::repeated(access_token, expires_at.since(now), scopes, refresh_token));
+            return Ok(TokenResponse::repeated(
+                (self.access, access_token),
+                expires_at.since(now),
+                scopes,
+                refresh_token,
+            ));
         }
         let CheckedRefresh { grant, resource, scopes, lifetimes, .. } = asked;
         Err(Box::new(CheckedAccess { grant, resource, scopes, refresh_token, lifetimes }))

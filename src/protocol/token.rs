@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::client::{Client, GrantType};
 use super::commit::{RedeemCode, Redeemed, StoredCode};
 use super::error::TokenReason;
-use super::grant::{AccessRecord, Grant, RefreshRecord};
+use super::extra::ExtraFields;
+use super::grant::{Access, AccessRecord, Grant, RefreshRecord};
 use super::params::Parameters;
 use super::policy::{Lifetimes, Policy};
 use super::resource::ResourceUri;
@@ -146,13 +147,15 @@ pub(super) fn audience(
     };
     let resource = resource.ok_or(TokenReason::ResourceNotGranted)?.clone();
     // What a client may get can have become less since its user agreed.
-    let ceiling = client.ceiling(&policy.scopes);
-    let scopes = grant.scopes.intersection(&policy.scopes_of(&resource)).intersection(&ceiling);
+    let limit = client.scope_limit(&policy.scopes);
+    let scopes = grant.scopes.intersection(&policy.scopes_of(&resource)).intersection(&limit);
     if scopes.is_empty() {
         return Err(TokenReason::ScopeEmpty);
     }
     // It belongs to no resource, and clients look for it in the answer.
-    let stays = grant.scopes.contains(OFFLINE_ACCESS) && ceiling.contains(OFFLINE_ACCESS);
+    let stays = grant.scopes.contains(OFFLINE_ACCESS)
+        && limit.contains(OFFLINE_ACCESS)
+        && client.may_use(GrantType::RefreshToken);
     Ok((resource, if stays { scopes.union(&ScopeSet::offline_access()) } else { scopes }))
 }
 
@@ -210,6 +213,12 @@ impl ExchangeSeed {
 }
 
 impl CheckedExchange {
+    /// What the client will get.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        Access { grant: Arc::clone(&self.grant), scopes: self.scopes.clone(), resource: self.resource.clone() }
+    }
+
     /// Makes the tokens.
     #[must_use]
     pub fn mint(self, seed: &ExchangeSeed, now: Timestamp) -> UncommittedTokens {
@@ -299,10 +308,12 @@ impl UncommittedTokens {
 /// A successful answer of the token endpoint (RFC 6749 §5.1).
 #[derive(Debug)]
 pub struct TokenResponse {
+    access: OrderedId,
     access_token: BearerText,
     expires_in: Duration,
     scopes: ScopeSet,
     refresh_token: Option<BearerText>,
+    extra: ExtraFields,
 }
 
 impl TokenResponse {
@@ -312,16 +323,43 @@ impl TokenResponse {
         refresh_token: Option<BearerText>,
         now: Timestamp,
     ) -> Self {
-        Self { access_token, expires_in: access.expires_at.since(now), scopes: access.scopes.clone(), refresh_token }
+        Self {
+            access: access.id,
+            access_token,
+            expires_in: access.expires_at.since(now),
+            scopes: access.scopes.clone(),
+            refresh_token,
+            extra: ExtraFields::default(),
+        }
     }
 
-    pub(super) const fn repeated(
-        access_token: BearerText,
+    pub(super) fn repeated(
+        (access, access_token): (OrderedId, BearerText),
         expires_in: Duration,
         scopes: ScopeSet,
         refresh_token: BearerText,
     ) -> Self {
-        Self { access_token, expires_in, scopes, refresh_token: Some(refresh_token) }
+        let extra = ExtraFields::default();
+        Self { access, access_token, expires_in, scopes, refresh_token: Some(refresh_token), extra }
+    }
+
+    /// The same with fields of the host's own.
+    #[must_use]
+    pub fn with_extra(mut self, extra: ExtraFields) -> Self {
+        self.extra = extra;
+        self
+    }
+
+    /// The id of the access token.
+    #[must_use]
+    pub const fn access(&self) -> OrderedId {
+        self.access
+    }
+
+    /// Whether a refresh token is in the answer.
+    #[must_use]
+    pub const fn is_refreshable(&self) -> bool {
+        self.refresh_token.is_some()
     }
 
     /// The answer's body.
@@ -336,7 +374,8 @@ impl TokenResponse {
             None => ("", ""),
         };
         let before = [r#"{"access_token":""#, self.access_token.expose(), r#"","token_type":"Bearer","expires_in":"#];
-        let behind = [r#","scope":""#, self.scopes.as_str(), refresh_name, refresh_token, r#""}"#];
+        let extra = self.extra.members();
+        let behind = [r#","scope":""#, self.scopes.as_str(), refresh_name, refresh_token, "\"", &extra, "}"];
         let length = before.iter().chain(&behind).map(|text| text.len()).sum::<usize>() + digits;
         let mut json = String::with_capacity(length);
         json.extend(before);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Server;
 use super::clients::ClientSummary;
-use crate::host::EntropyError;
+use crate::host::{EntropyError, EventKind};
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::client_change::{ClientChange, with_new_secret};
 use crate::protocol::grant::Subject;
@@ -49,7 +49,7 @@ impl Server {
     pub async fn change_client(&self, id: &ClientId, change: ClientChange) -> Result<ClientSummary, ChangeClientError> {
         let catalogue = &self.0.policy.scopes;
         let changed = self.change(id, false, |client| Ok(change.clone().apply(client, catalogue)?)).await?;
-        tracing::info!(client = %id, "client changed by an administrator");
+        self.audit(EventKind::ClientUpdated { client: id.clone() });
         Ok(self.summary(&changed))
     }
 
@@ -60,7 +60,7 @@ impl Server {
     /// See [`ChangeClientError`]; after one that comes from the store the client may be blocked or not.
     pub async fn block_client(&self, id: &ClientId) -> Result<(), ChangeClientError> {
         self.change(id, true, |client| Ok(Client { blocked: true, ..client.clone() })).await?;
-        tracing::info!(client = %id, "client blocked by an administrator");
+        self.audit(EventKind::ClientBlocked { client: id.clone() });
         Ok(())
     }
 
@@ -70,7 +70,7 @@ impl Server {
     /// See [`ChangeClientError`].
     pub async fn unblock_client(&self, id: &ClientId) -> Result<(), ChangeClientError> {
         self.change(id, false, |client| Ok(Client { blocked: false, ..client.clone() })).await?;
-        tracing::info!(client = %id, "client unblocked by an administrator");
+        self.audit(EventKind::ClientUnblocked { client: id.clone() });
         Ok(())
     }
 
@@ -83,7 +83,9 @@ impl Server {
     /// If the store cannot answer; the client may then be gone or not.
     pub async fn remove_client(&self, id: &ClientId) -> Result<bool, StorageError> {
         let removed = self.0.storage.remove_client(RemoveClient { client: id.clone(), now: self.now() }).await?;
-        tracing::info!(client = %id, ?removed, "client removed by an administrator");
+        if removed == Removed::Now {
+            self.audit(EventKind::ClientRemoved { client: id.clone() });
+        }
         Ok(removed == Removed::Now)
     }
 
@@ -143,9 +145,10 @@ impl Server {
     }
 
     async fn revoke_all(&self, owner: Owner) -> Result<u32, StorageError> {
-        let ended = self.0.storage.revoke_grants(RevokeGrants { owner, now: self.now() }).await?;
-        tracing::info!(ended, "all grants of an owner revoked");
-        Ok(ended)
+        let op = RevokeGrants { owner: owner.clone(), now: self.now() };
+        let grants = self.0.storage.revoke_grants(op).await?;
+        self.audit(EventKind::AllRevoked { owner, grants });
+        Ok(grants)
     }
 
     async fn replace_secret(
@@ -157,7 +160,7 @@ impl Server {
         let now = self.now();
         let replaced = |client: &Client| with_new_secret(client, secret, overlap, now).ok_or(ChangeClientError::Public);
         self.change(id, false, replaced).await?;
-        tracing::info!(client = %id, "client secret replaced by an administrator");
+        self.audit(EventKind::ClientSecretRotated { client: id.clone(), previous_until: now.after(overlap) });
         Ok(())
     }
 

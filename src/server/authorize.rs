@@ -5,10 +5,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::request::Parts;
 
-use super::decide::Committed;
-use super::{PageRefusal, Server};
-use crate::host::{ConsentUi as _, Host as _, Page, ReturnTo, SignIn, User, WayBack};
+use super::decide::{Committed, Word};
+use super::{PageRefusal, Refused, Server};
+use crate::host::{Answered, ConsentUi as _, Host as _, Page, ReturnTo, SignIn, User, WayBack};
 use crate::protocol::authorize::{self, AuthorizeError, RedirectError, ValidRequest};
+use crate::protocol::client::ClientId;
 use crate::protocol::error::{AuthorizeReason, PageReason};
 use crate::protocol::interaction::{Consent, Login, Question};
 use crate::protocol::params::Parameters;
@@ -31,8 +32,19 @@ impl Server {
     pub(crate) async fn authorize(&self, request: &Parts, browser: Option<&str>) -> Result<Authorization, PageRefusal> {
         let query = request.uri.query().unwrap_or_default();
         let parameters = Parameters::parse(query.as_bytes(), &authorize::PARAMETERS);
-        let client = self.client_by_id(&authorize::client_id(&parameters)?).await?;
-        let valid = match ValidRequest::check(&parameters, client, &self.0.policy) {
+        let id = authorize::client_id(&parameters)?;
+        self.authorize_client(request, &parameters, &id, browser).await.map_err(|refusal| refusal.of(&id))
+    }
+
+    async fn authorize_client(
+        &self,
+        request: &Parts,
+        parameters: &Parameters<'_>,
+        id: &ClientId,
+        browser: Option<&str>,
+    ) -> Result<Authorization, PageRefusal> {
+        let client = self.client_by_id(id).await?;
+        let valid = match ValidRequest::check(parameters, client, &self.0.policy) {
             Ok(valid) => valid,
             Err(AuthorizeError::ShowPage(reason)) => return Err(reason.into()),
             Err(AuthorizeError::Redirect(error)) => return self.refuse(&error),
@@ -49,13 +61,14 @@ impl Server {
 
     /// An error whose client may get it, or a page with a link if nobody has seen that client yet.
     fn refuse(&self, error: &RedirectError) -> Result<Authorization, PageRefusal> {
-        tracing::info!(client = %error.client().id, reason = %error.reason(), "authorization request refused");
         let response = error.response(&self.0.policy);
         if error.may_redirect_unseen() {
+            let _ = self.refused(Some(&error.client().id), error.reason());
             return Ok(Authorization::Answer(response));
         }
         Err(PageRefusal {
             reason: PageReason::RequestRefused(error.reason()),
+            client: Some(error.client().id.clone()),
             way_back: Some(WayBack { url: response.location(), target: response.redirect_uri().display_host() }),
         })
     }
@@ -74,17 +87,20 @@ impl Server {
         user: &User,
         browser: Option<&str>,
     ) -> Result<Authorization, PageRefusal> {
+        if !self.may_ask(&valid, user).await? {
+            return self.refuse(&valid.refuse(AuthorizeReason::Vetoed));
+        }
         let given = self.0.storage.consents(&user.subject, &valid.client().id).await?;
         match valid.question(&user.subject, &given) {
             Question::Ask if valid.wishes().no_page => self.refuse(&valid.refuse(AuthorizeReason::ConsentRequired)),
             Question::Ask => self.ask(valid, user, &given, browser).await,
             Question::Skip => {
                 let prompt = self.prompt(valid, user, "")?;
-                self.answer_unasked(prompt, user, browser).await
+                self.answer_unasked(prompt, Answered::Skipped, user, browser).await
             }
             Question::Remembered => {
                 let prompt = self.prompt(valid, user, "")?.remembered();
-                self.answer_unasked(prompt, user, browser).await
+                self.answer_unasked(prompt, Answered::Remembered, user, browser).await
             }
         }
     }
@@ -92,10 +108,11 @@ impl Server {
     async fn answer_unasked(
         &self,
         prompt: ConsentPrompt,
+        answered: Answered,
         user: &User,
         browser: Option<&str>,
     ) -> Result<Authorization, PageRefusal> {
-        match self.commit(prompt, true).await? {
+        match self.commit(prompt, Word::Allow(answered)).await? {
             Committed::Answer(response) => Ok(Authorization::Answer(response)),
             Committed::ConsentGone(request) if request.wishes().no_page => {
                 self.refuse(&request.refuse(AuthorizeReason::ConsentRequired))
@@ -131,9 +148,9 @@ impl Server {
         Ok(Authorization::Ask { page, browser })
     }
 
-    /// The page for a refused request.
-    pub(crate) async fn error_page(&self, refusal: PageRefusal) -> Option<Page> {
-        let view = self.error_view(refusal);
+    /// The page for a refused request, which was recorded.
+    pub(crate) async fn error_page(&self, refusal: PageRefusal, recorded: &Refused) -> Option<Page> {
+        let view = self.error_view(refusal, recorded);
         match self.0.ui.error(&view).await {
             Ok(page) => Some(page),
             Err(error) => {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::clients::FixedClient;
 use super::resources::{catalogue, known_scopes, registry};
 use super::{Documents, Inner, InvalidConfiguration, Paths, Resource, Server};
-use crate::host::{AnyConsentUi, AnyHost, AppView, Clock, ConsentUi, Entropy, Host, SystemClock, SystemEntropy};
+use crate::host::{
+    AnyConsentUi, AnyHost, AppView, Audit, Clock, ConsentUi, Entropy, Host, SystemClock, SystemEntropy, Trail,
+};
 use crate::protocol::issuer::Issuer;
 use crate::protocol::new_client::NewClient;
 use crate::protocol::policy::{Lifetimes, Policy};
@@ -23,7 +25,7 @@ pub enum Registration {
     Off,
     /// Any client, by itself (RFC 7591). Its users are told that its name is a mere claim.
     Open,
-    /// Whom the app admits, and on its terms: [`Host::admit`](crate::Host::admit) is asked.
+    /// Whom the app admits, and on its terms: [`Host::admit`] is asked.
     Decided,
 }
 
@@ -55,6 +57,8 @@ pub struct Builder {
     keys: Option<Keys>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    audits: Vec<Box<dyn Audit>>,
+    checks_users: bool,
 }
 
 impl Builder {
@@ -81,6 +85,8 @@ impl Builder {
             keys: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
+            audits: Vec::new(),
+            checks_users: false,
         }
     }
 
@@ -200,6 +206,24 @@ impl Builder {
         self
     }
 
+    /// Who takes the events of everything that changes or is refused; nobody otherwise. Given several times, all
+    /// of them do.
+    pub fn audit(mut self, audit: impl Audit) -> Self {
+        self.audits.push(Box::new(audit));
+        self
+    }
+
+    /// Lets every guard ask [`Host::is_allowed`] about the user of a token, so that someone who was disabled is
+    /// out with the next request instead of within the life of an access token.
+    ///
+    /// The price is one question to the host for each guarded request, on its critical path: if the host cannot
+    /// answer, the request is answered with 503. Revoking the grants of someone who is disabled has the same
+    /// effect once and for all.
+    pub const fn check_users_on_every_request(mut self) -> Self {
+        self.checks_users = true;
+        self
+    }
+
     /// Another clock than the system's, for tests.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -239,7 +263,8 @@ impl Builder {
         let fixed_clients = fixed(self.clients, &policy, self.clock.now())?;
         let paths = Paths::new(&policy.issuer, self.base_path)?;
         let documents = Documents::new(&policy, &paths, self.registration.who)?;
-        Ok(Server(Arc::new(Inner {
+        let trail = Trail::new(self.audits, Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        let inner = Inner {
             policy,
             paths,
             documents,
@@ -252,7 +277,10 @@ impl Builder {
             keys,
             clock: self.clock,
             entropy: self.entropy,
-        })))
+            trail,
+            checks_users: self.checks_users,
+        };
+        Ok(Server(Arc::new(inner), None))
     }
 }
 

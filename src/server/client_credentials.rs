@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use http::header::HeaderMap;
 
-use super::{MINT_TRIES, Server, log_no_free_id};
+use super::{MINT_TRIES, Refused, Server, log_no_free_id};
+use crate::host::{IssuedBy, Where};
 use crate::protocol::client::Client;
-use crate::protocol::client_auth::ClientAuthError;
 use crate::protocol::client_credentials::{CheckedAccess, ClientGrantSeed, ClientRequest, NotGranted};
 use crate::protocol::error::TokenReason;
 use crate::protocol::params::Parameters;
@@ -25,15 +25,15 @@ impl Server {
         headers: &HeaderMap,
         parameters: &Parameters<'_>,
         mut client: Arc<Client>,
-    ) -> Result<TokenResponse, ClientAuthError> {
+    ) -> Result<TokenResponse, Refused> {
         for _ in 0..CHANGE_TRIES {
             match self.grant_unchanged(parameters, &client).await {
                 Ok(Some(response)) => return Ok(response),
                 Ok(None) => client = self.authenticate(headers, parameters).await?,
-                Err(reason) => return Err(refused(&client, reason)),
+                Err(reason) => return Err(self.refused(Some(&client.id), reason)),
             }
         }
-        Err(refused(&client, TokenReason::Unavailable))
+        Err(self.refused(Some(&client.id), TokenReason::Unavailable))
     }
 
     /// `None` if the client is no longer the one that was authenticated.
@@ -46,9 +46,14 @@ impl Server {
         for _ in 0..MINT_TRIES {
             let seed = ClientGrantSeed::from_random(&self.random()?);
             let minted = checked.mint(&seed, self.now());
+            let access = minted.access();
+            let extra = self.extra_fields(&access, Where::TokenResponse).await?;
             let outcome = self.0.storage.grant_client(minted.op()).await?;
             checked = match minted.committed(outcome) {
-                Ok(response) => return Ok(Some(response)),
+                Ok(response) => {
+                    self.issued(&response, &access, IssuedBy::ClientCredentials);
+                    return Ok(Some(response.with_extra(extra)));
+                }
                 Err(NotGranted::ClientChanged) => return Ok(None),
                 Err(NotGranted::Collision(checked)) => *checked,
             };
@@ -56,9 +61,4 @@ impl Server {
         log_no_free_id();
         Err(TokenReason::ServerError)
     }
-}
-
-fn refused(client: &Client, reason: TokenReason) -> ClientAuthError {
-    tracing::info!(client = %client.id, %reason, "token request refused");
-    ClientAuthError { reason, used_basic: false }
 }

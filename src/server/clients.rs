@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 
 use super::{MINT_TRIES, Server};
-use crate::host::EntropyError;
+use crate::host::{EntropyError, EventKind};
 use crate::protocol::client::{AuthMethod, Client, ClientId, ClientLifetimes, ClientOrigin, ConsentPolicy, GrantType};
 use crate::protocol::new_client::{InvalidClient, NewClient, NewClientSeed, is_as_stored};
 use crate::protocol::redirect::RedirectUri;
@@ -14,7 +14,7 @@ use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::BearerText;
 use crate::protocol::time::Timestamp;
-use crate::storage::{InsertClient, Inserted, Storage as _, StorageError, UpdateClient};
+use crate::storage::{InsertClient, Inserted, Storage as _, StorageError, UpdateClient, Updated};
 
 /// A client as its administrator sees it: everything but its secret.
 #[derive(Debug, Clone, Serialize)]
@@ -105,7 +105,7 @@ impl Server {
             let created = Arc::new(created);
             match self.0.storage.insert_client(self.administrators(&created)).await? {
                 Inserted::New => {
-                    tracing::info!(client = %created.id, "client created by an administrator");
+                    self.audit(EventKind::ClientCreated { client: created.id.clone() });
                     return Ok(CreatedClient { client: self.summary(&created), secret });
                 }
                 Inserted::Taken | Inserted::Folded(_) | Inserted::Blocked => {}
@@ -150,10 +150,14 @@ impl Server {
                 let client = Arc::new(Client { revision, blocked, ..(*fixed.client).clone() });
                 let op = UpdateClient { client, ends_access: false, now: self.now() };
                 // If another instance was faster, it has put the same there.
-                let _ = self.0.storage.update_client(op).await?;
+                if self.0.storage.update_client(op).await? == Updated::Now {
+                    self.audit(EventKind::ClientUpdated { client: id.clone() });
+                }
             }
             None => {
-                let _ = self.0.storage.insert_client(self.administrators(&fixed.client)).await?;
+                if self.0.storage.insert_client(self.administrators(&fixed.client)).await? == Inserted::New {
+                    self.audit(EventKind::ClientCreated { client: id.clone() });
+                }
             }
         }
         fixed.is_stored.store(true, Ordering::Release);

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use http::request::Parts;
 
 use super::{MINT_TRIES, PageRefusal, Server, log_no_free_id};
-use crate::host::{ConsentUi as _, DecidedView, Host as _, Page, WayBack};
+use crate::host::{Answered, ConsentUi as _, DecidedView, EventKind, Host as _, Page, User, WayBack};
 use crate::protocol::authorize::ValidRequest;
 use crate::protocol::client::Client;
-use crate::protocol::error::PageReason;
+use crate::protocol::error::{AuthorizeReason, PageReason};
+use crate::protocol::grant::Subject;
 use crate::protocol::params::Parameters;
 use crate::protocol::prompt::{ApprovalSeed, ConsentPrompt, NotDecided, ReturnedPrompt, Viewer};
 use crate::protocol::response::AuthorizeResponse;
-use crate::storage::Storage as _;
+use crate::storage::{Decide, Storage as _};
 
 /// The names of what the consent form sends.
 pub(crate) const PROMPT_FIELD: &str = "prompt";
@@ -26,6 +27,14 @@ pub(crate) enum Decision {
     Answer(AuthorizeResponse),
     /// A page that says that the decision was made before.
     AlreadyDecided(Page),
+}
+
+/// What is said about a prompt.
+#[derive(Clone, Copy)]
+pub(super) enum Word {
+    Allow(Answered),
+    Deny,
+    Veto,
 }
 
 /// What came of a decision.
@@ -56,12 +65,22 @@ impl Server {
         let returned = ReturnedPrompt::open(&self.0.keys, sealed)?;
         let browser = browser.ok_or(PageReason::OtherBrowser)?;
         let client = self.client_by_id(returned.client()).await?;
+        let id = returned.client().clone();
         let way_back = self.start_again(&returned, client.clone(), browser);
-        let prompt = self
+        let (prompt, user) = self
             .resume(request, returned, client, browser)
             .await
-            .map_err(|refusal| PageRefusal { way_back, ..refusal })?;
-        match self.commit(prompt, approve).await? {
+            .map_err(|refusal| PageRefusal { way_back, ..refusal }.of(&id))?;
+        self.decide_prompt(prompt, &user, approve).await.map_err(|refusal| refusal.of(&id))
+    }
+
+    async fn decide_prompt(&self, prompt: ConsentPrompt, user: &User, approve: bool) -> Result<Decision, PageRefusal> {
+        let word = match approve {
+            false => Word::Deny,
+            true if self.may_ask(prompt.request(), user).await? => Word::Allow(Answered::Asked),
+            true => Word::Veto,
+        };
+        match self.commit(prompt, word).await? {
             Committed::Answer(response) => Ok(Decision::Answer(response)),
             Committed::AlreadyDecided { approved, request } => self.already_decided(approved, &request).await,
             Committed::ConsentGone(_) => Err(PageReason::ServerError.into()),
@@ -74,25 +93,30 @@ impl Server {
         returned: ReturnedPrompt,
         client: Option<Arc<Client>>,
         browser: &str,
-    ) -> Result<ConsentPrompt, PageRefusal> {
+    ) -> Result<(ConsentPrompt, User), PageRefusal> {
         let user = self.0.host.signed_in(request).await?.ok_or(PageReason::NobodySignedIn)?;
         let viewer = Viewer { subject: &user.subject, session: &user.session, browser };
-        Ok(returned.resume(client, &viewer, self.now())?)
+        let prompt = returned.resume(client, &viewer, self.now())?;
+        Ok((prompt, user))
     }
 
-    pub(super) async fn commit(&self, mut prompt: ConsentPrompt, approve: bool) -> Result<Committed, PageRefusal> {
+    pub(super) async fn commit(&self, mut prompt: ConsentPrompt, word: Word) -> Result<Committed, PageRefusal> {
         let policy = &self.0.policy;
         for _ in 0..MINT_TRIES {
             let now = self.now();
-            let decision = if approve {
-                let seed = ApprovalSeed::from_random(&self.random()?);
-                prompt.approve(&seed, now, policy)
-            } else {
-                prompt.deny(now)
+            let subject = prompt.subject().clone();
+            let decision = match word {
+                Word::Allow(_) => prompt.approve(&ApprovalSeed::from_random(&self.random()?), now, policy),
+                Word::Deny => prompt.deny(now),
+                Word::Veto => prompt.veto(now),
             };
             let outcome = self.0.storage.decide(decision.op()).await?;
+            let op = decision.op();
             prompt = match decision.committed(outcome, policy) {
-                Ok(response) => return Ok(Committed::Answer(response)),
+                Ok(response) => {
+                    self.decided(word, subject, op);
+                    return Ok(Committed::Answer(response));
+                }
                 Err(NotDecided::Collision(prompt)) => *prompt,
                 Err(NotDecided::AlreadyDecided { approved, request }) => {
                     return Ok(Committed::AlreadyDecided { approved, request });
@@ -108,7 +132,31 @@ impl Server {
         Err(PageReason::ServerError.into())
     }
 
+    /// Records a decision that counts.
+    fn decided(&self, word: Word, subject: Subject, op: Decide) {
+        let client = op.client;
+        match (word, op.approval) {
+            (Word::Allow(answered), Some(approval)) => {
+                let grant = approval.grant;
+                self.audit(EventKind::ConsentGiven {
+                    subject,
+                    client,
+                    grant: grant.id,
+                    scopes: grant.scopes.clone(),
+                    resources: grant.resources.clone(),
+                    answered,
+                });
+            }
+            // What the app said was recorded, and what the client is told is a refusal.
+            (Word::Veto, _) => {
+                let _ = self.refused(Some(&client), AuthorizeReason::Vetoed);
+            }
+            (Word::Allow(_) | Word::Deny, _) => self.audit(EventKind::ConsentDenied { subject, client }),
+        }
+    }
+
     async fn already_decided(&self, approved: bool, request: &ValidRequest) -> Result<Decision, PageRefusal> {
+        self.audit(EventKind::DecisionRepeated { client: request.client().id.clone(), approved });
         let client = self.client_view(request.client());
         let view = DecidedView { app: self.0.app.clone(), client, approved };
         Ok(Decision::AlreadyDecided(self.0.ui.decided(&view).await?))

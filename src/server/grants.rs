@@ -1,6 +1,7 @@
 //! What people have given, and how they take it back.
 
 use super::Server;
+use crate::host::EventKind;
 use crate::protocol::client::ClientId;
 use crate::protocol::grant::Subject;
 use crate::protocol::resource::ResourceUri;
@@ -70,7 +71,7 @@ impl Server {
         let op = RevokeGrant { grant, owner: Owner::User(subject.clone()), now: self.now() };
         match self.0.storage.revoke_grant(op).await? {
             Revoked::Now => {
-                tracing::info!(%grant, "grant revoked by its user");
+                self.audit(EventKind::ConsentWithdrawn { subject: subject.clone(), grant });
                 Ok(true)
             }
             Revoked::Already | Revoked::Unknown => Ok(false),

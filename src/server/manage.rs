@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
-use super::{MINT_TRIES, Server};
+use super::{MINT_TRIES, Refused, Server};
+use crate::host::EventKind;
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::error::RegistrationReason;
 use crate::protocol::new_client::NewClientSeed;
 use crate::protocol::registered::Registered;
 use crate::protocol::{management, registration};
-use crate::storage::{RemoveClient, Storage as _, UpdateClient, Updated};
+use crate::storage::{RemoveClient, Removed, Storage as _, UpdateClient, Updated};
 
 impl Server {
     /// What a client has registered (RFC 7592 §2.1).
-    pub(crate) async fn read_registration(&self, id: &str, headers: &HeaderMap) -> Result<String, RegistrationReason> {
-        let client = self.managed_client(id, headers).await?;
-        self.registration_answer(&Registered::found(client))
+    pub(crate) async fn read_registration(&self, id: &str, headers: &HeaderMap) -> Result<String, Refused> {
+        let read = self.managed_client(id, headers).await;
+        let answer = read.and_then(|client| self.registration_answer(&Registered::found(client)));
+        answer.map_err(|reason| self.unmanaged(id, reason))
     }
 
     /// Replaces what a client has registered (RFC 7592 §2.2).
@@ -25,7 +27,11 @@ impl Server {
         id: &str,
         headers: &HeaderMap,
         body: &[u8],
-    ) -> Result<String, RegistrationReason> {
+    ) -> Result<String, Refused> {
+        self.change_managed(id, headers, body).await.map_err(|reason| self.unmanaged(id, reason))
+    }
+
+    async fn change_managed(&self, id: &str, headers: &HeaderMap, body: &[u8]) -> Result<String, RegistrationReason> {
         let asked = registration::read(body);
         for _ in 0..MINT_TRIES {
             let client = self.managed_client(id, headers).await?;
@@ -34,7 +40,7 @@ impl Server {
             let op = UpdateClient { client: Arc::clone(changed.client()), ends_access: false, now: self.now() };
             match self.0.storage.update_client(op).await? {
                 Updated::Now => {
-                    tracing::info!(client = %client.id, "client changed by itself");
+                    self.audit(EventKind::ClientUpdated { client: client.id.clone() });
                     return self.registration_answer(&changed);
                 }
                 // It is looked at anew: an administrator may have changed it, or blocked it.
@@ -45,11 +51,21 @@ impl Server {
     }
 
     /// Removes a client that asks for it, with everything that it was given (RFC 7592 §2.3).
-    pub(crate) async fn remove_registration(&self, id: &str, headers: &HeaderMap) -> Result<(), RegistrationReason> {
+    pub(crate) async fn remove_registration(&self, id: &str, headers: &HeaderMap) -> Result<(), Refused> {
+        self.remove_managed(id, headers).await.map_err(|reason| self.unmanaged(id, reason))
+    }
+
+    async fn remove_managed(&self, id: &str, headers: &HeaderMap) -> Result<(), RegistrationReason> {
         let client = self.managed_client(id, headers).await?;
-        let removed = self.0.storage.remove_client(RemoveClient { client: client.id.clone(), now: self.now() }).await?;
-        tracing::info!(client = %client.id, ?removed, "client removed by itself");
+        let op = RemoveClient { client: client.id.clone(), now: self.now() };
+        if self.0.storage.remove_client(op).await? == Removed::Now {
+            self.audit(EventKind::ClientRemoved { client: client.id.clone() });
+        }
         Ok(())
+    }
+
+    fn unmanaged(&self, id: &str, reason: RegistrationReason) -> Refused {
+        self.refused(ClientId::parse(id).ok().as_ref(), reason)
     }
 
     async fn managed_client(&self, id: &str, headers: &HeaderMap) -> Result<Arc<Client>, RegistrationReason> {

@@ -2,6 +2,7 @@
 //! only then answers.
 
 mod administration;
+mod audit;
 mod authorize;
 mod builder;
 mod client_credentials;
@@ -10,6 +11,7 @@ mod configuration;
 mod decide;
 mod documents;
 mod grants;
+mod hooks;
 mod introspect;
 mod manage;
 mod register;
@@ -23,6 +25,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use administration::ChangeClientError;
+pub(crate) use audit::Refused;
 pub(crate) use authorize::Authorization;
 pub use builder::{Builder, Registration};
 pub use clients::{ClientSummary, CreateClientError, CreatedClient};
@@ -32,8 +35,9 @@ pub(crate) use documents::{Documents, Paths};
 pub use grants::ConnectedApp;
 pub use resources::Resource;
 
-use crate::guard::ResourceGuard;
-use crate::host::{AnyConsentUi, AnyHost, AppView, Clock, Entropy, EntropyError, HostError, WayBack};
+use crate::guard::{ResourceGuard, Shared};
+use crate::host::{AnyConsentUi, AnyHost, AppView, Clock, Entropy, EntropyError, HostError, Trail, WayBack};
+use crate::protocol::client::ClientId;
 use crate::protocol::error::PageReason;
 use crate::protocol::policy::Policy;
 use crate::protocol::seal::Keys;
@@ -42,7 +46,7 @@ use crate::storage::{AnyStorage, Storage as _, StorageError};
 
 /// The authorization server. Cheap to clone; all clones are the same server.
 #[derive(Clone)]
-pub struct Server(Arc<Inner>);
+pub struct Server(Arc<Inner>, Option<audit::Call>);
 
 struct Inner {
     policy: Policy,
@@ -57,18 +61,28 @@ struct Inner {
     keys: Keys,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    trail: Trail,
+    /// Whether guards ask the host about users.
+    checks_users: bool,
 }
 
-/// A person sees a page: why, and the way on if there is one.
+/// A person sees a page: why, about which client, and the way on if there is one.
 #[derive(Debug)]
 pub(crate) struct PageRefusal {
     pub(crate) reason: PageReason,
+    pub(crate) client: Option<ClientId>,
     pub(crate) way_back: Option<WayBack>,
+}
+
+impl PageRefusal {
+    fn of(self, client: &ClientId) -> Self {
+        Self { client: Some(client.clone()), ..self }
+    }
 }
 
 impl From<PageReason> for PageRefusal {
     fn from(reason: PageReason) -> Self {
-        Self { reason, way_back: None }
+        Self { reason, client: None, way_back: None }
     }
 }
 
@@ -98,8 +112,15 @@ impl Server {
         let scopes = policy.scopes_of(&uri);
         // Whoever has no token yet may be a client that registered itself: it is not told of reserved scopes.
         let suggested = policy.default_scopes.intersection(&scopes).intersection(&policy.scopes.unreserved());
-        let loopback_only = policy.issuer.is_loopback();
-        Ok(ResourceGuard::new(self.0.storage.clone(), Arc::clone(&self.0.clock), uri, scopes, suggested, loopback_only))
+        let shared = Shared {
+            storage: self.0.storage.clone(),
+            clock: Arc::clone(&self.0.clock),
+            trail: self.0.trail.clone(),
+            users: self.0.checks_users.then(|| self.0.host.clone()),
+            resource: uri,
+            loopback_only: policy.issuer.is_loopback(),
+        };
+        Ok(ResourceGuard::new(shared, scopes, suggested))
     }
 
     /// Removes at most about `limit` ended rows from the store; see [`crate::storage::Storage::purge`].

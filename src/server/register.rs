@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, HeaderValue};
 use http::request::Parts;
 
-use super::{MINT_TRIES, Registration, Server, log_no_free_id};
-use crate::host::{Admission, Applicant, EntropyError, Host as _};
+use super::{MINT_TRIES, Refused, Registration, Server, log_no_free_id};
+use crate::host::{Admission, Applicant, EntropyError, EventKind, Host as _};
 use crate::protocol::admission::Terms;
 use crate::protocol::error::RegistrationReason;
 use crate::protocol::new_client::NewClientSeed;
@@ -29,13 +29,13 @@ impl Server {
     }
 
     /// Answers a registration request with the body of the answer.
-    pub(crate) async fn register(&self, request: &Parts, body: &[u8]) -> Result<String, RegistrationReason> {
+    pub(crate) async fn register(&self, request: &Parts, body: &[u8]) -> Result<String, Refused> {
         let registered = self.register_client(request, body).await;
-        let answer = registered.and_then(|registered| {
-            tracing::info!(client = %registered.client().id, "client registered");
+        let answer = registered.and_then(|(registered, folded)| {
+            self.audit(EventKind::ClientRegistered { client: registered.client().id.clone(), folded });
             self.registration_answer(&registered)
         });
-        answer.inspect_err(|reason| tracing::info!(%reason, "registration refused"))
+        answer.map_err(|reason| self.refused(None, reason))
     }
 
     pub(super) fn registration_answer(&self, registered: &Registered) -> Result<String, RegistrationReason> {
@@ -44,7 +44,7 @@ impl Server {
         registered.to_json(policy, &management).map_err(|_| RegistrationReason::ServerError)
     }
 
-    async fn register_client(&self, request: &Parts, body: &[u8]) -> Result<Registered, RegistrationReason> {
+    async fn register_client(&self, request: &Parts, body: &[u8]) -> Result<(Registered, bool), RegistrationReason> {
         let claim = self.initial_access(request)?;
         let asked = registration::read(body)?;
         let terms = self.terms(&asked, request).await?;
@@ -60,11 +60,11 @@ impl Server {
             let client = Arc::clone(registered.client());
             let op = InsertClient { client, budget: Some(self.0.registration.budget), now };
             match self.0.storage.insert_client(op).await? {
-                Inserted::New => return Ok(registered),
+                Inserted::New => return Ok((registered, false)),
                 Inserted::Blocked => return Err(RegistrationReason::Blocked),
                 Inserted::Folded(id) => {
                     if let Some(client) = self.0.storage.client(&id).await? {
-                        return Ok(Registered::found(client));
+                        return Ok((Registered::found(client), true));
                     }
                 }
                 Inserted::Taken => {}

@@ -2,45 +2,46 @@
 
 use http::header::HeaderMap;
 
-use super::Server;
+use super::{Refused, Server};
+use crate::host::EventKind;
 use crate::protocol::client::Client;
-use crate::protocol::client_auth::ClientAuthError;
 use crate::protocol::error::TokenReason;
 use crate::protocol::params::Parameters;
 use crate::protocol::revocation::{self, Revocation};
-use crate::storage::Storage as _;
+use crate::storage::{Revoked, Storage as _};
 
 impl Server {
     /// Answers a revocation request. It succeeds only when the token is worth nothing any more.
-    pub(crate) async fn revoke(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), ClientAuthError> {
+    pub(crate) async fn revoke(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Refused> {
         let parameters = Parameters::parse(body, &revocation::PARAMETERS);
         let client = self.authenticate(headers, &parameters).await?;
-        self.revoke_token(&parameters, &client).await.map_err(|reason| {
-            tracing::info!(client = %client.id, %reason, "revocation refused");
-            ClientAuthError { reason, used_basic: false }
-        })
+        self.revoke_token(&parameters, &client).await.map_err(|reason| self.refused(Some(&client.id), reason))
     }
 
     async fn revoke_token(&self, parameters: &Parameters<'_>, client: &Client) -> Result<(), TokenReason> {
         let (storage, now) = (&self.0.storage, self.now());
-        let outcome = match Revocation::read(parameters)? {
+        match Revocation::read(parameters)? {
             Some(Revocation::Access(presented)) => {
                 let stored = storage.access_token(presented.id).await?;
-                match revocation::of_access(&presented, stored, client, now)? {
-                    Some(op) => Some(storage.revoke_access(op).await?),
-                    None => None,
+                let grant = stored.as_ref().map(|stored| stored.grant.id);
+                let op = revocation::of_access(&presented, stored, client, now)?;
+                if let (Some(op), Some(grant)) = (op, grant)
+                    && storage.revoke_access(op).await? == Revoked::Now
+                {
+                    self.audit(EventKind::TokenRevoked { client: client.id.clone(), grant, token: op.token });
                 }
             }
             Some(Revocation::Refresh(presented)) => {
                 let stored = storage.refresh_token(presented.id).await?;
-                match revocation::of_refresh(&presented, stored, client, now)? {
-                    Some(op) => Some(storage.revoke_grant(op).await?),
-                    None => None,
+                if let Some(op) = revocation::of_refresh(&presented, stored, client, now)? {
+                    let grant = op.grant;
+                    if storage.revoke_grant(op).await? == Revoked::Now {
+                        self.audit(EventKind::GrantRevoked { client: client.id.clone(), grant });
+                    }
                 }
             }
-            None => None,
-        };
-        tracing::info!(client = %client.id, ?outcome, "token revoked by its client");
+            None => {}
+        }
         Ok(())
     }
 }

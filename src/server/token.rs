@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
-use super::{MINT_TRIES, Server, log_no_free_id};
-use crate::host::Host as _;
+use super::{MINT_TRIES, Refused, Server, log_no_free_id};
+use crate::host::{IssuedBy, Where};
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::client_auth::{ClientAuthError, Presented};
 use crate::protocol::error::TokenReason;
-use crate::protocol::grant::Holder;
+use crate::protocol::grant::Access;
 use crate::protocol::params::Parameters;
 use crate::protocol::refresh::{
     CheckedAccess, CheckedRefresh, NotIssued, NotRotated, RefreshRequest, RefreshSeed, Repeated,
@@ -21,7 +21,7 @@ use crate::storage::Storage as _;
 
 impl Server {
     /// Answers a token request: its headers and its form body.
-    pub(crate) async fn token(&self, headers: &HeaderMap, body: &[u8]) -> Result<TokenResponse, ClientAuthError> {
+    pub(crate) async fn token(&self, headers: &HeaderMap, body: &[u8]) -> Result<TokenResponse, Refused> {
         let parameters = Parameters::parse(body, &token::PARAMETERS);
         let client = self.authenticate(headers, &parameters).await?;
         let answer = match token::grant_type(&parameters) {
@@ -33,10 +33,7 @@ impl Server {
         if answer.is_ok() {
             self.renew(&client, self.0.policy.lifetimes.of(&client).registration_with_grant()).await;
         }
-        answer.map_err(|reason| {
-            tracing::info!(client = %client.id, %reason, "token request refused");
-            ClientAuthError { reason, used_basic: false }
-        })
+        answer.map_err(|reason| self.refused(Some(&client.id), reason))
     }
 
     /// Finds which client sent a request.
@@ -44,7 +41,7 @@ impl Server {
         &self,
         headers: &HeaderMap,
         parameters: &Parameters<'_>,
-    ) -> Result<Arc<Client>, ClientAuthError> {
+    ) -> Result<Arc<Client>, Refused> {
         self.authenticate_by(headers, parameters, Presented::authenticate).await
     }
 
@@ -53,7 +50,7 @@ impl Server {
         &self,
         headers: &HeaderMap,
         parameters: &Parameters<'_>,
-    ) -> Result<Arc<Client>, ClientAuthError> {
+    ) -> Result<Arc<Client>, Refused> {
         self.authenticate_by(headers, parameters, Presented::authenticate_confidential).await
     }
 
@@ -62,29 +59,37 @@ impl Server {
         headers: &HeaderMap,
         parameters: &Parameters<'_>,
         verdict: fn(&Presented, Option<&Client>, Timestamp) -> Result<(), ClientAuthError>,
-    ) -> Result<Arc<Client>, ClientAuthError> {
+    ) -> Result<Arc<Client>, Refused> {
         let authorization = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
-        let presented = Presented::read(authorization, parameters)
-            .inspect_err(|error| tracing::info!(reason = %error.reason, "no client was authenticated"))?;
-        let plain = |reason| ClientAuthError { reason, used_basic: false };
-        let client = self.client_by_id(presented.id()).await.map_err(|error| plain(error.into()))?;
-        verdict(&presented, client.as_deref(), self.now()).inspect_err(
-            |error| tracing::info!(client = %presented.id(), reason = %error.reason, "no client was authenticated"),
-        )?;
-        client.ok_or(plain(TokenReason::ClientUnknown))
+        let refused = |id, ClientAuthError { reason, used_basic }| Refused { used_basic, ..self.refused(id, reason) };
+        let presented = Presented::read(authorization, parameters).map_err(|error| refused(None, error))?;
+        let id = presented.id();
+        let client = self.client_by_id(id).await.map_err(|error| self.refused(Some(id), TokenReason::from(error)))?;
+        verdict(&presented, client.as_deref(), self.now()).map_err(|error| refused(Some(id), error))?;
+        client.ok_or_else(|| self.refused(Some(id), TokenReason::ClientUnknown))
     }
 
     async fn exchange_code(&self, parameters: &Parameters<'_>, client: &Client) -> Result<TokenResponse, TokenReason> {
         let exchange = CodeExchange::read(parameters, client)?;
         let stored = self.0.storage.code(exchange.code()).await?;
         let mut checked: CheckedExchange = exchange.check(stored, &self.0.policy, self.now())?;
+        let access = checked.access();
+        let extra = self.extra_fields(&access, Where::TokenResponse).await?;
         for _ in 0..MINT_TRIES {
             let seed = ExchangeSeed::from_random(&self.random()?);
             let minted = checked.mint(&seed, self.now());
             let outcome = self.0.storage.redeem_code(minted.op()).await?;
             checked = match minted.committed(outcome) {
-                Ok(response) => return Ok(response),
-                Err(NotRedeemed::Refused(reason)) => return Err(reason),
+                Ok(response) => {
+                    self.issued(&response, &access, IssuedBy::Code);
+                    return Ok(response.with_extra(extra));
+                }
+                Err(NotRedeemed::Refused(reason)) => {
+                    if reason == TokenReason::CodeReplayed {
+                        self.replayed(&access.grant);
+                    }
+                    return Err(reason);
+                }
                 Err(NotRedeemed::Collision(checked)) => *checked,
             };
         }
@@ -95,24 +100,37 @@ impl Server {
         let request = RefreshRequest::read(parameters, client)?;
         let stored = self.0.storage.refresh_token(request.token()).await?;
         let checked = request.check(stored, &self.0.policy, self.now())?;
-        if !checked.is_reuse() {
-            self.ask_host(&checked.grant().holder).await?;
+        let access = checked.access();
+        if checked.is_reuse() {
+            // Of a theft the store is to know before anybody is asked anything.
+            return self.rotate(checked, &access).await;
         }
-        match checked.repeated(self.now()) {
-            Some(repeated) => self.repeat(checked, repeated).await,
-            None => self.rotate(checked).await,
-        }
+        self.ask_host(&access.grant.holder).await?;
+        let extra = self.extra_fields(&access, Where::TokenResponse).await?;
+        let answer = match checked.repeated(self.now()) {
+            Some(repeated) => self.repeat(checked, repeated, &access).await,
+            None => self.rotate(checked, &access).await,
+        };
+        answer.map(|response| response.with_extra(extra))
     }
 
-    async fn rotate(&self, mut checked: CheckedRefresh) -> Result<TokenResponse, TokenReason> {
+    async fn rotate(&self, mut checked: CheckedRefresh, access: &Access) -> Result<TokenResponse, TokenReason> {
         for _ in 0..MINT_TRIES {
             let seed = RefreshSeed::from_random(&self.random()?);
             let minted = checked.mint(&seed, self.now()).ok_or(TokenReason::ServerError)?;
             let outcome = self.0.storage.rotate_refresh(minted.op()).await?;
             checked = match minted.committed(outcome) {
-                Ok(response) => return Ok(response),
-                Err(NotRotated::Refused(reason)) => return Err(reason),
-                Err(NotRotated::Repeated(checked, repeated)) => return self.repeat(*checked, repeated).await,
+                Ok(response) => {
+                    self.issued(&response, access, IssuedBy::Refresh);
+                    return Ok(response);
+                }
+                Err(NotRotated::Refused(reason)) => {
+                    if reason == TokenReason::RefreshReused {
+                        self.reused(&access.grant);
+                    }
+                    return Err(reason);
+                }
+                Err(NotRotated::Repeated(checked, repeated)) => return self.repeat(*checked, repeated, access).await,
                 Err(NotRotated::Collision(checked)) => *checked,
             };
         }
@@ -120,9 +138,17 @@ impl Server {
     }
 
     /// Gives the earlier answer again, or, if something else is asked for this time, a token for that.
-    async fn repeat(&self, asked: CheckedRefresh, repeated: Repeated) -> Result<TokenResponse, TokenReason> {
+    async fn repeat(
+        &self,
+        asked: CheckedRefresh,
+        repeated: Repeated,
+        access: &Access,
+    ) -> Result<TokenResponse, TokenReason> {
         let mut checked: CheckedAccess = match repeated.answer(asked, self.now()) {
-            Ok(response) => return Ok(response),
+            Ok(response) => {
+                self.issued(&response, access, IssuedBy::Repeated);
+                return Ok(response);
+            }
             Err(checked) => *checked,
         };
         for _ in 0..MINT_TRIES {
@@ -130,24 +156,15 @@ impl Server {
             let minted = checked.mint(&seed, self.now());
             let outcome = self.0.storage.issue_access(minted.op()).await?;
             checked = match minted.committed(outcome) {
-                Ok(response) => return Ok(response),
+                Ok(response) => {
+                    self.issued(&response, access, IssuedBy::Refresh);
+                    return Ok(response);
+                }
                 Err(NotIssued::Refused(reason)) => return Err(reason),
                 Err(NotIssued::Collision(checked)) => *checked,
             };
         }
         Err(no_free_id())
-    }
-
-    pub(super) async fn ask_host(&self, holder: &Holder) -> Result<(), TokenReason> {
-        let Holder::User(subject) = holder else { return Ok(()) };
-        match self.0.host.is_allowed(subject).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(TokenReason::UserNotAllowed),
-            Err(error) => {
-                tracing::error!(%error, "the host could not answer");
-                Err(TokenReason::Unavailable)
-            }
-        }
     }
 }
 

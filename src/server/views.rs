@@ -1,7 +1,7 @@
 //! What the pages are told.
 
 use super::decide::{ALLOW, DECISION_FIELD, DENY, PROMPT_FIELD};
-use super::{PageRefusal, Server};
+use super::{PageRefusal, Refused, Server};
 use crate::host::{
     ClientView, ConsentForm, ConsentView, ErrorView, Identity, RedirectView, ResourceView, ScopeView, User,
 };
@@ -72,8 +72,8 @@ impl Server {
         }
     }
 
-    pub(super) fn error_view(&self, refusal: PageRefusal) -> ErrorView {
-        let wire = refusal.reason.wire();
+    pub(super) fn error_view(&self, refusal: PageRefusal, recorded: &Refused) -> ErrorView {
+        let wire = recorded.wire;
         ErrorView {
             app: self.0.app.clone(),
             status: wire.status,
@@ -82,6 +82,7 @@ impl Server {
             detail: matches!(refusal.reason, PageReason::RequestRefused(_)).then_some(wire.description),
             advice: refusal.reason.advice(refusal.way_back.is_some()),
             way_back: refusal.way_back,
+            reference: recorded.correlation,
         }
     }
 }

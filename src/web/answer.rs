@@ -11,7 +11,8 @@ use http::{Method, Response, StatusCode};
 use super::routes::Methods;
 use crate::host::Page;
 use crate::protocol::cors;
-use crate::protocol::error::{RegistrationReason, WireError};
+use crate::protocol::error::RegistrationReason;
+use crate::server::Refused;
 
 /// An answer with a body that nobody may keep (RFC 6749 §5.1).
 fn private(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
@@ -32,18 +33,35 @@ pub(super) fn json(status: StatusCode, body: String) -> Response<Bytes> {
     private(status, "application/json", body)
 }
 
+pub(super) fn absent() -> Response<Bytes> {
+    text(StatusCode::NOT_FOUND, "There is nothing here.")
+}
+
+fn status(refused: &Refused) -> StatusCode {
+    StatusCode::from_u16(refused.wire.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// A refusal in plain words, where no RFC has a form for it.
+pub(super) fn refusal(refused: &Refused) -> Response<Bytes> {
+    let mut response = text(status(refused), refused.wire.description);
+    refused.correlation.add_to(response.headers_mut());
+    response
+}
+
 /// RFC 6749 §5.2, RFC 7591 §3.2.2.
-pub(super) fn error(wire: WireError, used_basic: bool) -> Response<Bytes> {
+pub(super) fn error(refused: &Refused) -> Response<Bytes> {
+    let wire = refused.wire;
     // The texts are constants without quotes and backslashes.
     let body = format!(r#"{{"error":"{}","error_description":"{}"}}"#, wire.code, wire.description);
-    let status = StatusCode::from_u16(wire.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = status(refused);
     let mut response = json(status, body);
+    refused.correlation.add_to(response.headers_mut());
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
     }
     // RFC 6749 §5.2: 401 "MUST include the "WWW-Authenticate" response header field" if the client used
     // the header; without, a browser would ask its user for a password
-    if status == StatusCode::UNAUTHORIZED && used_basic {
+    if status == StatusCode::UNAUTHORIZED && refused.used_basic {
         response
             .headers_mut()
             .insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="token endpoint", charset="UTF-8""#));
@@ -52,13 +70,14 @@ pub(super) fn error(wire: WireError, used_basic: bool) -> Response<Bytes> {
 }
 
 /// RFC 7591 §3.2.2, RFC 7592 §2.
-pub(super) fn registration_error(reason: RegistrationReason) -> Response<Bytes> {
-    let mut response = error(reason.wire(), false);
+pub(super) fn registration_error(refused: &Refused) -> Response<Bytes> {
+    let mut response = error(refused);
     if response.status() == StatusCode::UNAUTHORIZED {
         // RFC 6750 §3.1: a request without a token gets no error code in the challenge
-        let challenge = match reason {
-            RegistrationReason::TokenMissing => r#"Bearer realm="registration""#,
-            _ => r#"Bearer realm="registration", error="invalid_token""#,
+        let challenge = if refused.wire == RegistrationReason::TokenMissing.wire() {
+            r#"Bearer realm="registration""#
+        } else {
+            r#"Bearer realm="registration", error="invalid_token""#
         };
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
@@ -69,6 +88,13 @@ pub(super) fn registration_error(reason: RegistrationReason) -> Response<Bytes> 
 pub(super) fn document(body: Bytes) -> Response<Bytes> {
     let mut response = private(StatusCode::OK, "application/json", body);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    response
+}
+
+/// A page for a refused request.
+pub(super) fn refusal_page(refused: &Refused, content: Page) -> Response<Bytes> {
+    let mut response = page(status(refused), content);
+    refused.correlation.add_to(response.headers_mut());
     response
 }
 
@@ -110,8 +136,8 @@ pub(super) fn options(methods: Methods) -> Response<Bytes> {
     response
 }
 
-pub(super) fn method_not_allowed(methods: Methods) -> Response<Bytes> {
-    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "This method is not for this path.");
+pub(super) fn method_not_allowed(refused: &Refused, methods: Methods) -> Response<Bytes> {
+    let mut response = refusal(refused);
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods.list()));
     response
 }

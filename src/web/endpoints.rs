@@ -1,7 +1,5 @@
 //! From HTTP to the server's endpoints and back.
 
-use std::fmt::Display;
-
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::request::Parts;
@@ -15,10 +13,9 @@ use super::form_post;
 use super::origin;
 use super::routes::Endpoint;
 use crate::host::Page;
-use crate::protocol::client_auth::ClientAuthError;
-use crate::protocol::error::{PageReason, RegistrationReason, TokenReason, WireError};
+use crate::protocol::error::{HttpReason, PageReason, RegistrationReason, TokenReason};
 use crate::protocol::response::{AuthorizeResponse, ResponseMode};
-use crate::server::{Authorization, Decision, PageRefusal, Server};
+use crate::server::{Authorization, Decision, PageRefusal, Refused, Server};
 
 impl Server {
     pub(super) async fn dispatch(&self, endpoint: &Endpoint, request: &Parts, body: &[u8]) -> Response<Bytes> {
@@ -34,9 +31,9 @@ impl Server {
             Endpoint::ServerMetadata => answer::document(self.documents().server.clone()),
             Endpoint::ResourceMetadata(at) => match self.documents().resources.get(*at) {
                 Some((_, document)) => answer::document(document.clone()),
-                None => absent(),
+                None => answer::absent(),
             },
-            Endpoint::Absent => absent(),
+            Endpoint::Absent => answer::absent(),
         }
     }
 
@@ -45,13 +42,13 @@ impl Server {
         match endpoint {
             Endpoint::Authorize | Endpoint::Consent => self.refusal_page(PageReason::TooLarge.into()).await,
             Endpoint::Token | Endpoint::Revoke | Endpoint::Introspect => {
-                refused_unread(&TokenReason::TooLarge, TokenReason::TooLarge.wire())
+                answer::error(&self.refused(None, TokenReason::TooLarge))
             }
             Endpoint::Register | Endpoint::Registration(_) => {
-                refused_unread(&RegistrationReason::TooLarge, RegistrationReason::TooLarge.wire())
+                answer::registration_error(&self.refused(None, RegistrationReason::TooLarge))
             }
             Endpoint::ServerMetadata | Endpoint::ResourceMetadata(_) | Endpoint::Absent => {
-                answer::text(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large.")
+                answer::refusal(&self.refused(None, HttpReason::TooLarge))
             }
         }
     }
@@ -95,10 +92,7 @@ impl Server {
         }
         match self.decide(request, body, cookie::read(&request.headers, self.has_tls())).await {
             Ok(Decision::Answer(response)) => self.to_client(&response).await,
-            Ok(Decision::AlreadyDecided(page)) => {
-                tracing::info!("the prompt was decided before");
-                answer::page(StatusCode::CONFLICT, page)
-            }
+            Ok(Decision::AlreadyDecided(page)) => answer::page(StatusCode::CONFLICT, page),
             Err(refusal) => self.refusal_page(refusal).await,
         }
     }
@@ -118,51 +112,49 @@ impl Server {
     }
 
     async fn refusal_page(&self, refusal: PageRefusal) -> Response<Bytes> {
-        let wire = refusal.reason.wire();
-        tracing::info!(reason = %refusal.reason, "a page was shown instead of an answer");
-        let status = StatusCode::from_u16(wire.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let page = self.error_page(refusal).await;
-        answer::page(status, page.unwrap_or_else(|| plain_page(wire.description)))
+        let refused = self.refused(refusal.client.as_ref(), refusal.reason);
+        let page = self.error_page(refusal, &refused).await;
+        answer::refusal_page(&refused, page.unwrap_or_else(|| plain_page(&refused)))
     }
 
     async fn token_by_post(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
         if !is_form(&request.headers) {
-            return refused_unread(&TokenReason::NotForm, TokenReason::NotForm.wire());
+            return answer::error(&self.refused(None, TokenReason::NotForm));
         }
         match self.token(&request.headers, body).await {
             Ok(response) => answer::json(StatusCode::OK, response.to_json()),
-            Err(ClientAuthError { reason, used_basic }) => answer::error(reason.wire(), used_basic),
+            Err(refused) => answer::error(&refused),
         }
     }
 
     async fn revoke_by_post(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
         if !is_form(&request.headers) {
-            return refused_unread(&TokenReason::NotForm, TokenReason::NotForm.wire());
+            return answer::error(&self.refused(None, TokenReason::NotForm));
         }
         match self.revoke(&request.headers, body).await {
             // RFC 7009 §2.2: the same for a token that was revoked and one that never was
             Ok(()) => answer::text(StatusCode::OK, ""),
-            Err(ClientAuthError { reason, used_basic }) => answer::error(reason.wire(), used_basic),
+            Err(refused) => answer::error(&refused),
         }
     }
 
     async fn introspect_by_post(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
         if !is_form(&request.headers) {
-            return refused_unread(&TokenReason::NotForm, TokenReason::NotForm.wire());
+            return answer::error(&self.refused(None, TokenReason::NotForm));
         }
         match self.introspect(&request.headers, body).await {
             Ok(answer) => answer::json(StatusCode::OK, answer),
-            Err(ClientAuthError { reason, used_basic }) => answer::error(reason.wire(), used_basic),
+            Err(refused) => answer::error(&refused),
         }
     }
 
     async fn register_by_post(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
         if !is_json(&request.headers) {
-            return refused_unread(&RegistrationReason::NotMetadata, RegistrationReason::NotMetadata.wire());
+            return answer::error(&self.refused(None, RegistrationReason::NotMetadata));
         }
         match self.register(request, body).await {
             Ok(answer) => answer::json(StatusCode::CREATED, answer),
-            Err(reason) => answer::registration_error(reason),
+            Err(refused) => answer::registration_error(&refused),
         }
     }
 
@@ -170,20 +162,17 @@ impl Server {
     async fn manage_registration(&self, id: &str, request: &Parts, body: &[u8]) -> Response<Bytes> {
         let headers = &request.headers;
         let answer = match request.method {
-            Method::PUT if !is_json(headers) => Err(RegistrationReason::NotMetadata),
+            Method::PUT if !is_json(headers) => Err(self.refused(None, RegistrationReason::NotMetadata)),
             Method::PUT => self.change_registration(id, headers, body).await,
-            Method::DELETE => {
-                let removed = self.remove_registration(id, headers).await;
-                return removed.map_or_else(answer::registration_error, |()| answer::text(StatusCode::NO_CONTENT, ""));
-            }
+            Method::DELETE => match self.remove_registration(id, headers).await {
+                Ok(()) => return answer::text(StatusCode::NO_CONTENT, ""),
+                Err(refused) => Err(refused),
+            },
             _ => self.read_registration(id, headers).await,
         };
         match answer {
             Ok(answer) => answer::json(StatusCode::OK, answer),
-            Err(reason) => {
-                tracing::info!(%reason, "a registration was not managed");
-                answer::registration_error(reason)
-            }
+            Err(refused) => answer::registration_error(&refused),
         }
     }
 
@@ -192,18 +181,9 @@ impl Server {
     }
 }
 
-/// A request that is refused before its body is read.
-fn refused_unread(reason: &impl Display, wire: WireError) -> Response<Bytes> {
-    tracing::info!(%reason, "request refused unread");
-    answer::error(wire, false)
-}
-
-fn absent() -> Response<Bytes> {
-    answer::text(StatusCode::NOT_FOUND, "There is nothing here.")
-}
-
-fn plain_page(text: &str) -> Page {
-    Page { body: text.to_owned(), content_type: "text/plain; charset=utf-8", content_security_policy: String::new() }
+fn plain_page(refused: &Refused) -> Page {
+    let body = format!("{} Reference: {}", refused.wire.description, refused.correlation);
+    Page { body, content_type: "text/plain; charset=utf-8", content_security_policy: String::new() }
 }
 
 /// The media type of a request, without its parameters; empty if it has none.

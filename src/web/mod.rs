@@ -9,11 +9,17 @@ mod routes;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, header};
+use tracing::Instrument as _;
 
+use routes::Endpoint;
 pub use routes::RoutePattern;
 
 use crate::guard::comes_by_loopback_name;
+use crate::host::Place;
+#[cfg(feature = "metrics")]
+use crate::host::{Metrics, Stopwatch};
+use crate::protocol::error::HttpReason;
 use crate::server::Server;
 
 /// The longest body that any endpoint reads, in bytes. An adapter need not read more than one byte
@@ -29,26 +35,37 @@ impl Server {
     /// What the app's middleware put into the request's extensions is passed on to the host.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
-        let response = self.answer(&parts, &body).await;
+        let endpoint = self.endpoint(parts.uri.path());
+        let place = endpoint.as_ref().map_or(Place::Elsewhere, Endpoint::place);
+        let call = self.begin(place);
+        let answer = call.answer(endpoint, &parts, &body).instrument(call.span());
+        let response = call.timed(place, answer).await;
         if parts.method == Method::HEAD { without_body(response) } else { response }
     }
 
-    async fn answer(&self, parts: &Parts, body: &[u8]) -> Response<Bytes> {
+    #[cfg(feature = "metrics")]
+    async fn timed(&self, place: Place, answer: impl Future<Output = Response<Bytes>>) -> Response<Bytes> {
+        let watch = Stopwatch::start();
+        let response = answer.await;
+        Metrics::answered(place, response.status(), watch.elapsed());
+        response
+    }
+
+    #[cfg(not(feature = "metrics"))]
+    async fn timed(&self, _: Place, answer: impl Future<Output = Response<Bytes>>) -> Response<Bytes> {
+        answer.await
+    }
+
+    async fn answer(&self, endpoint: Option<Endpoint>, parts: &Parts, body: &[u8]) -> Response<Bytes> {
         // RFC 9110 §15.5.20
         if self.policy().issuer.is_loopback() && !comes_by_loopback_name(parts) {
-            tracing::info!("a request to another name than this machine's was turned away");
-            return answer::text(
-                StatusCode::MISDIRECTED_REQUEST,
-                "This server answers under the names of this machine alone.",
-            );
+            return answer::refusal(&self.refused(None, HttpReason::OtherHost));
         }
-        let Some(endpoint) = self.endpoint(parts.uri.path()) else {
-            return answer::text(StatusCode::NOT_FOUND, "There is nothing here.");
-        };
+        let Some(endpoint) = endpoint else { return answer::absent() };
         let methods = endpoint.methods();
         let response = match (methods.admits(&parts.method), &parts.method) {
             (_, &Method::OPTIONS) => answer::options(methods),
-            (false, _) => answer::method_not_allowed(methods),
+            (false, _) => answer::method_not_allowed(&self.refused(None, HttpReason::MethodNotAllowed), methods),
             (true, _) if body.len() > MAX_BODY || uri_len(&parts.uri) > MAX_URI => self.too_large(&endpoint).await,
             (true, _) => self.dispatch(&endpoint, parts, body).await,
         };

@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use crate::host::Place;
 use crate::server::{Registration, Server};
 
 const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
@@ -60,6 +61,20 @@ impl Methods {
 }
 
 impl Endpoint {
+    pub(super) const fn place(&self) -> Place {
+        match self {
+            Self::Authorize => Place::Authorize,
+            Self::Consent => Place::Consent,
+            Self::Token => Place::Token,
+            Self::Revoke => Place::Revoke,
+            Self::Introspect => Place::Introspect,
+            Self::Register => Place::Register,
+            Self::Registration(_) => Place::ManageRegistration,
+            Self::ServerMetadata | Self::ResourceMetadata(_) => Place::Metadata,
+            Self::Absent => Place::Elsewhere,
+        }
+    }
+
     pub(super) const fn methods(&self) -> Methods {
         match self {
             Self::Authorize => Methods::ReadAndPost,

@@ -6,9 +6,12 @@ use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::response::{Html, IntoResponse, Redirect};
 use axum::routing::get;
-use grantor::{Host, HostError, MemoryStorage, Principal, Registration, ReturnTo, Server, SignIn, User};
+use grantor::{Host, HostError, MemoryStorage, NewClient, Principal, Registration, ReturnTo, Server, SignIn, User};
 use serde::Deserialize;
 use tokio::net::TcpListener;
+
+/// A client of the app's own people that acts for itself and may introspect, and its secret.
+pub(crate) const MACHINE: (&str, &str) = ("nightly report", "SXsM4cJEKrEEnyMY7+HgoUUDpUbvTbBPpXp9ttxKnTg=");
 
 struct App;
 
@@ -35,7 +38,15 @@ pub(crate) async fn start() -> String {
         .scope("projects:read", "See your projects")
         .scope("projects:write", "Create and change your projects")
         .resource(&api)
+        .resource("/mcp")
         .registration(Registration::Open)
+        .client(
+            NewClient::confidential("Report")
+                .id(MACHINE.0)
+                .secret(MACHINE.1)
+                .client_credentials()
+                .introspects(["/api"]),
+        )
         .build()
         .unwrap();
     let guard = oauth.resource(&api).unwrap().require("projects:read").unwrap();
@@ -48,7 +59,10 @@ pub(crate) async fn start() -> String {
 }
 
 async fn projects(principal: Principal) -> String {
-    format!("projects of {}", principal.subject().unwrap())
+    match principal.subject() {
+        Some(user) => format!("projects of {user}"),
+        None => format!("all projects, for {}", principal.client()),
+    }
 }
 
 #[derive(Deserialize)]

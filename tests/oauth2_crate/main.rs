@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
 mod app;
+mod machine;
+mod openid;
 mod refresh;
 mod visitor;
 

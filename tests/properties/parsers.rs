@@ -122,7 +122,7 @@ pub fn credentials(authorization: &[u8], body: &[u8]) {
 
 /// What is registered has safe redirect URIs, and a name and links that are harmless on a page.
 pub fn registration(body: &[u8]) {
-    let Ok(metadata) = registration::read(body) else { return };
+    let Ok(registration::Registration { metadata, .. }) = registration::read(body) else { return };
     assert!(!metadata.redirect_uris.is_empty());
     for uri in &metadata.redirect_uris {
         redirect_uri(uri.as_str());

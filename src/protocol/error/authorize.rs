@@ -1,10 +1,13 @@
 //! Refusals that go to the client's redirect URI.
 
+use serde::Serialize;
+
 use super::{WireError, wire};
 use crate::protocol::params::Repeated;
 
 /// Why an authorization request is answered with an error to the client's redirect URI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AuthorizeReason {
     /// A parameter was sent twice.
@@ -64,6 +67,9 @@ pub enum AuthorizeReason {
     /// The user said no.
     #[error("the user denied")]
     AccessDenied,
+    /// The host says that this user may not even be asked.
+    #[error("the app did not let the client ask")]
+    Vetoed,
 }
 
 impl AuthorizeReason {
@@ -109,6 +115,8 @@ impl AuthorizeReason {
             Self::LoginRequired => wire("login_required", 400, "The user has to log in, or to log in again."),
             Self::ConsentRequired => wire("consent_required", 400, "The user has to give consent."),
             Self::AccessDenied => wire("access_denied", 403, "The user did not give consent."),
+            // RFC 6749 §4.1.2.1: "The resource owner or authorization server denied the request."
+            Self::Vetoed => wire("access_denied", 403, "The server does not allow this client to have this access."),
         }
     }
 }

@@ -1,9 +1,12 @@
 //! Refusals of the guard.
 
+use serde::Serialize;
+
 use super::{WireError, wire};
 
 /// Why the guard turns a request away.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BearerReason {
     /// There is no bearer token.
@@ -21,6 +24,9 @@ pub enum BearerReason {
     /// The grant of the token was revoked.
     #[error("the grant of the token was revoked")]
     Revoked,
+    /// The host says that this user may not use the app any more.
+    #[error("the user is not allowed any more")]
+    UserNotAllowed,
     /// The token is for another resource.
     #[error("the token is for another resource")]
     OtherResource,
@@ -33,8 +39,8 @@ pub enum BearerReason {
     /// What is stored cannot be understood.
     #[error("the server failed")]
     ServerError,
-    /// The store cannot be reached.
-    #[error("the store is unavailable")]
+    /// The store or the host cannot answer.
+    #[error("the store or the host is unavailable")]
     Unavailable,
 }
 
@@ -48,7 +54,7 @@ impl BearerReason {
             Self::Malformed => {
                 wire("invalid_request", 400, "The Authorization header must be sent once, as Bearer and a token.")
             }
-            Self::Unknown | Self::Expired | Self::Revoked | Self::OtherResource => {
+            Self::Unknown | Self::Expired | Self::Revoked | Self::UserNotAllowed | Self::OtherResource => {
                 wire("invalid_token", 401, "The token is unknown, has expired, was revoked or is for another resource.")
             }
             Self::InsufficientScope => wire("insufficient_scope", 403, "The token does not allow this."),

@@ -5,12 +5,14 @@
 
 mod authorize;
 mod bearer;
+mod boundary;
 mod page;
 mod registration;
 mod token;
 
 pub use authorize::AuthorizeReason;
 pub use bearer::BearerReason;
+pub use boundary::HttpReason;
 pub use page::PageReason;
 pub use registration::RegistrationReason;
 pub use token::TokenReason;

@@ -1,9 +1,12 @@
 //! Refusals that a person sees.
 
+use serde::Serialize;
+
 use super::{AuthorizeReason, WireError, wire};
 
 /// Why an authorization request gets a page and never a redirect: there is nobody to redirect to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum PageReason {
     /// There is no `client_id`, or several.
@@ -161,6 +164,7 @@ const fn refused(reason: AuthorizeReason) -> &'static str {
             "You would have to be asked about this, and the app’s request leaves no room for that."
         }
         Reason::AccessDenied => "You did not allow this.",
+        Reason::Vetoed => "The app may not have this access to your account.",
         Reason::RepeatedParameter(_)
         | Reason::ResponseTypeMissing
         | Reason::ResponseTypeUnsupported

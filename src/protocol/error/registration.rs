@@ -1,10 +1,13 @@
 //! Refusals of the registration endpoint.
 
+use serde::Serialize;
+
 use super::{WireError, wire};
 use crate::protocol::redirect::InvalidRedirectUri;
 
 /// Why a registration is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RegistrationReason {
     /// The body is not JSON, or a field has the wrong type.

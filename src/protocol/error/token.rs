@@ -1,10 +1,13 @@
 //! Refusals of the token endpoint.
 
+use serde::Serialize;
+
 use super::{WireError, wire};
 use crate::protocol::params::Repeated;
 
 /// Why the token endpoint refuses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TokenReason {
     /// The body is not form-encoded.
@@ -145,9 +148,7 @@ impl TokenReason {
             Self::TooLarge => wire("invalid_request", 413, "The body is too large."),
             Self::RepeatedParameter(_) => wire("invalid_request", 400, "A parameter was sent more than once."),
             Self::GrantTypeMissing => wire("invalid_request", 400, "grant_type is missing."),
-            Self::GrantTypeUnsupported => {
-                wire("unsupported_grant_type", 400, "grant_type is not one that this server supports.")
-            }
+            Self::GrantTypeUnsupported => wire("unsupported_grant_type", 400, "This grant_type is not supported."),
             Self::TwoMethods => wire("invalid_request", 400, "Only one client authentication method may be used."),
             Self::TwoClients => wire("invalid_request", 400, "The request names two different clients."),
             // One text for all of these: the answer must not tell which clients exist.
@@ -160,9 +161,7 @@ impl TokenReason {
             | Self::ClientBlocked
             | Self::ClientNotConfidential
             | Self::MethodUnsupported => wire("invalid_client", 401, "Client authentication failed."),
-            Self::GrantNotAllowed => {
-                wire("unauthorized_client", 400, "The client is not registered for this grant type.")
-            }
+            Self::GrantNotAllowed => wire("unauthorized_client", 400, "The client may not use this grant type."),
             Self::CodeMissing => wire("invalid_request", 400, "code is missing."),
             Self::CodeUnknown | Self::CodeExpired | Self::CodeReplayed | Self::CodeOfAnotherClient => {
                 wire("invalid_grant", 400, "The code is unknown, has expired, was used before or was revoked.")

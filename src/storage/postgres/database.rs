@@ -93,8 +93,8 @@ impl Database {
     /// Runs a statement until it has an answer; one without was run for nothing, as others got in the way.
     pub(super) async fn write_until<'q, T>(
         &self,
-        query: impl Fn() -> Query<'q, Postgres, PgArguments>,
-        answer: impl Fn(&[PgRow]) -> Result<Option<T>, sqlx::Error>,
+        query: impl Fn() -> Query<'q, Postgres, PgArguments> + Send + Sync,
+        answer: impl Fn(&[PgRow]) -> Result<Option<T>, sqlx::Error> + Send + Sync,
     ) -> Result<T, StorageError> {
         for attempt in 1..=ATTEMPTS {
             let rows = self.write(&query).await?;

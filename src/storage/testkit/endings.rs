@@ -6,6 +6,7 @@ use super::races::{Racer, race};
 use super::records::{self, NOW};
 use super::scene::{Refreshable, Scene};
 use crate::protocol::client::Client;
+use crate::protocol::grant::Grant;
 use crate::protocol::secret::OrderedId;
 use crate::storage::{
     Approval, Decided, Granted, Inserted, Issued, Redeemed, Removed, RevokeGrants, Revoked, Rotated, Storage, Updated,
@@ -67,7 +68,7 @@ impl Access {
 /// How access ends.
 #[derive(Debug, Clone)]
 pub(super) enum Ending {
-    Change(Client),
+    Change(Arc<Client>),
     Removal(Arc<Client>),
 }
 
@@ -75,7 +76,7 @@ impl Ending {
     /// Each in turn.
     pub(super) fn of(client: &Arc<Client>, number: usize) -> Self {
         if number.is_multiple_of(2) {
-            Self::Change(Client { blocked: true, ..(**client).clone() })
+            Self::Change(Arc::new(Client { blocked: true, ..(**client).clone() }))
         } else {
             Self::Removal(Arc::clone(client))
         }
@@ -84,7 +85,7 @@ impl Ending {
     pub(super) async fn happen<S: Storage>(self, store: Arc<S>) {
         match self {
             Self::Change(client) => {
-                let outcome = store.update_client(records::update_and_end(client)).await;
+                let outcome = store.update_client(records::update_and_end((*client).clone())).await;
                 assert_eq!(outcome.expect("update_client answers"), Updated::Now, "the only change");
             }
             Self::Removal(client) => {
@@ -210,16 +211,27 @@ pub(super) async fn beside_its_end<S: Storage>(
         for token in tokens {
             scene.assert_dead(token, "its client lost its access").await;
         }
-        for token in refreshes {
-            let later = scene.rotate(records::rotate(token, grant, NOW)).await;
-            assert_eq!(later, Rotated::Gone, "a refresh for a client that lost its access");
-        }
-        for approval in [&start.approval, &unused, &late] {
-            let exchange = scene.redeem(records::redeem(approval, NOW)).await;
-            assert_eq!(exchange, Redeemed::Gone, "an exchange for a client that lost its access");
-            assert!(!scene.lists(&approval.grant, NOW).await, "a grant of a client that lost its access");
-        }
-        assert!(scene.consents(&user, client.id.as_str()).await.is_empty(), "consent to a client that lost its access");
+        assert_not_refreshed(scene, refreshes, grant).await;
+        assert_over(scene, [&start.approval, &unused, &late]).await;
+    }
+}
+
+async fn assert_not_refreshed<S: Storage>(scene: &Scene<S>, refreshes: [OrderedId; 2], grant: &Grant) {
+    for token in refreshes {
+        let later = scene.rotate(records::rotate(token, grant, NOW)).await;
+        assert_eq!(later, Rotated::Gone, "a refresh for a client that lost its access");
+    }
+}
+
+/// Nothing can be had from what was approved, and nothing is remembered of it.
+async fn assert_over<S: Storage>(scene: &Scene<S>, approvals: [&Approval; 3]) {
+    for approval in approvals {
+        let exchange = scene.redeem(records::redeem(approval, NOW)).await;
+        assert_eq!(exchange, Redeemed::Gone, "an exchange for a client that lost its access");
+        assert!(!scene.lists(&approval.grant, NOW).await, "a grant of a client that lost its access");
+        let (user, client) = (records::user_of(&approval.grant), &approval.grant.client);
+        let given = scene.consents(user.as_str(), client.as_str()).await;
+        assert!(given.is_empty(), "consent to a client that lost its access");
     }
 }
 

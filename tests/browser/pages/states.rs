@@ -2,8 +2,8 @@
 
 use grantor::ConsentUi as _;
 use grantor::host::{
-    AppView, ClientView, ConsentForm, ConsentView, DecidedView, ErrorView, Identity, Page, RedirectView, ResourceView,
-    ScopeView, WayBack,
+    AppView, ClientView, ConsentForm, ConsentView, CorrelationId, DecidedView, ErrorView, Identity, Page, RedirectView,
+    ResourceView, ScopeView, WayBack,
 };
 use grantor::pages::Pages;
 use grantor::protocol::error::{AuthorizeReason, PageReason};
@@ -214,6 +214,7 @@ fn error(reason: PageReason, way_back: Option<String>) -> ErrorView {
             let target = if url.starts_with('/') { "Planwerk" } else { "skyline.example" };
             WayBack { url, target: target.into() }
         }),
+        reference: CorrelationId::from_bits(0x5eed_0123_4567_89ab),
     }
 }
 

@@ -1,0 +1,85 @@
+//! What a request leaves behind: events, and refusals that were recorded.
+
+use super::Server;
+use crate::host::{CorrelationId, EventKind, IssuedBy, Place, Reason};
+use crate::protocol::client::ClientId;
+use crate::protocol::error::WireError;
+use crate::protocol::grant::{Access, Grant};
+use crate::protocol::token::TokenResponse;
+
+/// The request that is being answered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    correlation: CorrelationId,
+    place: Place,
+}
+
+/// A refusal that was recorded. Error answers are made from this and nothing else, so that none is forgotten.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refused {
+    pub(crate) wire: WireError,
+    pub(crate) correlation: CorrelationId,
+    /// Whether the client came with Basic credentials and must be told so.
+    pub(crate) used_basic: bool,
+}
+
+impl Server {
+    /// The same server, answering a request at that place.
+    pub(crate) fn begin(&self, place: Place) -> Self {
+        let correlation = self.0.trail.correlate();
+        Self(std::sync::Arc::clone(&self.0), Some(Call { correlation, place }))
+    }
+
+    /// The request that is being answered; a call of the app itself is one of its own.
+    fn call(&self) -> Call {
+        self.1.unwrap_or_else(|| Call { correlation: self.0.trail.correlate(), place: Place::App })
+    }
+
+    /// The span of the request that is being answered.
+    pub(crate) fn span(&self) -> tracing::Span {
+        let Call { correlation, place } = self.call();
+        tracing::info_span!("oauth", %correlation, endpoint = place.name())
+    }
+
+    /// Records that something happened.
+    pub(super) fn audit(&self, kind: EventKind) {
+        let Call { correlation, place } = self.call();
+        self.0.trail.record(correlation, place, kind);
+    }
+
+    /// Records a refusal, of the client that the request names.
+    pub(crate) fn refused(&self, client: Option<&ClientId>, reason: impl Into<Reason>) -> Refused {
+        let (reason, Call { correlation, place }) = (reason.into(), self.call());
+        let wire = reason.wire();
+        let kind = EventKind::Refused { client: client.cloned(), resource: None, token: None, reason };
+        self.0.trail.record(correlation, place, kind);
+        Refused { wire, correlation, used_basic: false }
+    }
+
+    /// Records that a client got tokens.
+    pub(super) fn issued(&self, response: &TokenResponse, access: &Access, by: IssuedBy) {
+        let Access { grant, scopes, resource } = access;
+        self.audit(EventKind::TokensIssued {
+            subject: grant.holder.subject().cloned(),
+            client: grant.client.clone(),
+            grant: grant.id,
+            token: response.access(),
+            refreshable: response.is_refreshable(),
+            scopes: scopes.clone(),
+            resource: resource.clone(),
+            by,
+        });
+    }
+
+    /// Records that a code was replayed, which revoked its grant.
+    pub(super) fn replayed(&self, Grant { id, holder, client, .. }: &Grant) {
+        let (subject, client) = (holder.subject().cloned(), client.clone());
+        self.audit(EventKind::CodeReplayed { subject, client, grant: *id });
+    }
+
+    /// Records that a refresh token was reused, which revoked its grant.
+    pub(super) fn reused(&self, Grant { id, holder, client, .. }: &Grant) {
+        let (subject, client) = (holder.subject().cloned(), client.clone());
+        self.audit(EventKind::RefreshReused { subject, client, grant: *id });
+    }
+}
