@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use grantor::storage::testkit::Yielding;
-use grantor::{MemoryStorage, Subject};
+use grantor::{ConsentPolicy, MemoryStorage, Subject};
 use http::StatusCode;
 use support::refreshing::{Standing, StrictApp, Tokens, Verdict};
-use support::{API, Client, ISSUER, MCP, START, World};
+use support::{API, CALLBACK, Client, ISSUER, MCP, START, World};
 
 const GRACE: Duration = Duration::from_secs(60);
 
@@ -365,7 +365,8 @@ async fn attack_21_a_refresh_token_ends_to_the_millisecond() {
 #[tokio::test]
 async fn attack_21_a_clock_that_jumps_breaks_nothing() {
     let world = World::new();
-    let client = world.refreshing_client("none").await;
+    // One that registered itself ends when nobody uses it for that long.
+    let client = world.house_client("house", ConsentPolicy::Ask, &[CALLBACK]).await;
     for jump in [START - 1, START - 86_400_000, 1, 0, u64::MAX - 1, u64::MAX] {
         world.clock.jump_to(START);
         let (idle, used) = (world.tokens(&client).await, world.tokens(&client).await);

@@ -277,7 +277,7 @@ async fn attack_47_nothing_at_rest_can_be_read_or_used() {
         .iter()
         .flat_map(|token| [token.as_bytes()[16..].to_vec(), parts(token).1])
         .collect();
-    secrets.extend([client.secret.clone().unwrap().into_bytes(), b"access_token\":".to_vec()]);
+    secrets.extend([client.secret.clone().unwrap().into_bytes(), b"access_token\":\"".to_vec()]);
     for secret in &secrets {
         assert!(!kept.windows(secret.len()).any(|window| window == secret), "{}", String::from_utf8_lossy(secret));
     }

@@ -17,7 +17,7 @@ use grantor::protocol::resource::ResourceUri;
 use grantor::protocol::secret::{Bearer, BearerKind, BearerSeed};
 use grantor::storage::testkit::{Call, Faulty, Lost, records};
 use grantor::storage::{Decided, RedeemCode, Redeemed, Storage as _};
-use grantor::{Host, HostError, MemoryStorage, Principal, Resource, SignIn, Timestamp, User};
+use grantor::{ConsentPolicy, Host, HostError, MemoryStorage, Principal, Resource, SignIn, Timestamp, User};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use support::{API, Answer, CALLBACK, CHALLENGE, Client, ISSUER, MCP, START, World};
@@ -73,7 +73,8 @@ async fn attack_21_the_last_moment_of_a_code_and_of_a_token() {
 #[tokio::test]
 async fn attack_21_a_clock_that_jumps_never_panics_and_never_answers_5xx() {
     let world = World::new();
-    let client = world.public_client().await;
+    // One that registered itself ends when nobody uses it for that long.
+    let client = world.house_client("house", ConsentPolicy::Ask, &[CALLBACK]).await;
     let token = world.access_token(&client).await;
     let mut browser = world.browser_of("alice");
     let codes = [world.code(&client).await, world.code(&client).await, world.code(&client).await];

@@ -102,6 +102,7 @@ impl Server {
 
     pub(super) async fn commit(&self, mut prompt: ConsentPrompt, word: Word) -> Result<Committed, PageRefusal> {
         let policy = &self.0.policy;
+        let mut in_the_end = PageReason::ServerError;
         for _ in 0..MINT_TRIES {
             let now = self.now();
             let subject = prompt.subject().clone();
@@ -123,13 +124,16 @@ impl Server {
                 }
                 Err(NotDecided::ConsentGone(request)) => return Ok(Committed::ConsentGone(request)),
                 Err(NotDecided::ClientChanged(prompt)) => {
+                    in_the_end = PageReason::ClientChanged;
                     let client = self.client_by_id(&prompt.request().client().id).await?;
                     prompt.about(client).ok_or(PageReason::ClientChanged)?
                 }
             };
         }
-        log_no_free_id();
-        Err(PageReason::ServerError.into())
+        if in_the_end == PageReason::ServerError {
+            log_no_free_id();
+        }
+        Err(in_the_end.into())
     }
 
     /// Records a decision that counts.
