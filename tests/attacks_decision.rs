@@ -297,7 +297,11 @@ async fn attack_41_a_client_that_changes_at_the_last_moment_gains_nothing() {
     let client = world.public_client().await;
     let mut browser = world.browser_of("alice");
     // The page and the check before the decision see the client as it was; what is stored is another one.
-    world.storage.show(|client| Some(StoredClient { revision: client.revision + 1, ..client.clone() }));
+    world.storage.show(|client| {
+        let mut other = StoredClient { revision: client.revision + 1, ..client.clone() };
+        other.metadata.name = Some("Another".to_owned());
+        Some(other)
+    });
     let page = browser.prompt(&client.authorize()).await;
     for decision in ["allow", "deny"] {
         browser.decide(&page, decision).await.assert_refused(403, "the store itself checks again");

@@ -64,8 +64,8 @@ impl Server {
         let sealed = form.one(PROMPT_FIELD).ok().flatten().ok_or(PageReason::PromptForged)?;
         let returned = ReturnedPrompt::open(&self.0.keys, sealed)?;
         let browser = browser.ok_or(PageReason::OtherBrowser)?;
-        let client = self.client_by_id(returned.client()).await?;
         let id = returned.client().clone();
+        let client = self.client_by_id(&id).await.map_err(|error| PageRefusal::from(error).of(&id))?;
         let way_back = self.start_again(&returned, client.clone(), browser);
         let (prompt, user) = self
             .resume(request, returned, client, browser)

@@ -180,7 +180,7 @@ pub enum EventKind {
     Introspected {
         /// The client that asked.
         client: ClientId,
-        /// The token, if it is one of ours.
+        /// The id that was shown, right or wrong, if it has the form of one of ours.
         #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text_if_any")]
         token: Option<OrderedId>,
         /// What it was told.
