@@ -114,6 +114,23 @@ async fn attack_35_who_is_blocked_does_not_come_back_by_registering_anew() {
 }
 
 #[tokio::test]
+async fn attack_35_a_block_outlasts_the_registration_and_any_number_of_others() {
+    let world = World::with(|builder| builder.registration_budget(3));
+    let first = id(&world.register(&helper()).await);
+    world.server.block_client(&first).await.unwrap();
+    for number in 0..8 {
+        let mut metadata = helper();
+        metadata["client_name"] = json!(format!("Helper {number}"));
+        let _ = id(&world.register(&metadata).await);
+    }
+    world.register(&helper()).await.assert_error(403, "access_denied");
+    world.clock.advance(1000 * DAY);
+    world.server.purge(1000).await.unwrap();
+    world.register(&helper()).await.assert_error(403, "access_denied");
+    assert!(world.server.client(&first).await.unwrap().unwrap().blocked);
+}
+
+#[tokio::test]
 async fn attack_35_what_an_administrator_decided_is_not_shaken_off_by_registering_anew() {
     let world = World::new();
     let first = world.register(&helper()).await;
@@ -298,6 +315,26 @@ async fn the_app_decides_who_registers_and_on_what_terms() {
     let friend = register_from(&world, "a friend", &helper()).await;
     assert_ne!(id(&friend), id(&guest), "the same on other terms is another client");
     assert_eq!(friend.json()["scope"], json!("offline_access projects:read projects:write"));
+}
+
+#[tokio::test]
+async fn attack_30_a_client_does_not_become_what_the_app_would_not_take_in() {
+    let world = World::with(|builder| {
+        builder.host(Choosy::default()).registration(Registration::Decided).registration_management()
+    });
+    let friend = register_from(&world, "a friend", &helper()).await.json();
+    let text = |name: &str| friend[name].as_str().unwrap().to_owned();
+    let path = text("registration_client_uri").replace(ISSUER, "");
+    let mut changed = helper();
+    changed["client_id"] = friend["client_id"].clone();
+    changed["client_name"] = json!("Another");
+    for (address, status) in [("a stranger", 403), ("a broken one", 503), ("a guest", 200)] {
+        let builder = request(Method::PUT, &path).header(header::CONTENT_TYPE, "application/json");
+        let builder = builder.header("x-address", address);
+        let builder = builder.header(header::AUTHORIZATION, format!("Bearer {}", text("registration_access_token")));
+        let answer = world.send(builder.body(Bytes::from(changed.to_string())).unwrap()).await;
+        assert_eq!(answer.status().as_u16(), status, "{address}: {}", answer.body());
+    }
 }
 
 #[tokio::test]

@@ -76,6 +76,12 @@ impl Registered {
         Self { client, secret, token: None }
     }
 
+    /// The same with the token by which the client came, which is in every answer (RFC 7592 §3).
+    #[must_use]
+    pub fn with_token(self, token: &str) -> Self {
+        Self { token: Some(BearerText::from_sealed(token.to_owned())), ..self }
+    }
+
     /// The client, for the store.
     #[must_use]
     pub const fn client(&self) -> &Arc<Client> {

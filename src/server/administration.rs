@@ -11,8 +11,10 @@ use crate::protocol::client_change::{ClientChange, with_new_secret};
 use crate::protocol::grant::Subject;
 use crate::protocol::new_client::{InvalidClient, check_secret};
 use crate::protocol::secret::{BearerText, SecretHash};
+use crate::protocol::time::Timestamp;
 use crate::storage::{
-    Owner, RemoveClient, Removed, RevokeGrants, Storage as _, StorageError, StorageErrorKind, UpdateClient, Updated,
+    Owner, RemoveClient, Removed, RenewClient, RevokeGrants, Storage as _, StorageError, StorageErrorKind,
+    UpdateClient, Updated,
 };
 
 /// Why a client was not changed.
@@ -59,6 +61,10 @@ impl Server {
     /// # Errors
     /// See [`ChangeClientError`]; after one that comes from the store the client may be blocked or not.
     pub async fn block_client(&self, id: &ClientId) -> Result<(), ChangeClientError> {
+        // One that registered itself does not end or give way any more: it could come back by registering anew.
+        let forever = Timestamp::from_millis(u64::MAX);
+        let op = RenewClient { client: id.clone(), until: forever, now: self.now() };
+        let _ = self.0.storage.renew_client(op).await?;
         self.change(id, true, |client| Ok(Client { blocked: true, ..client.clone() })).await?;
         self.audit(EventKind::ClientBlocked { client: id.clone() });
         Ok(())

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use http::request::Parts;
 
 use super::{MINT_TRIES, Refused, Server};
 use crate::host::EventKind;
@@ -17,22 +18,24 @@ impl Server {
     /// What a client has registered (RFC 7592 §2.1).
     pub(crate) async fn read_registration(&self, id: &str, headers: &HeaderMap) -> Result<String, Refused> {
         let read = self.managed_client(id, headers).await;
-        let answer = read.and_then(|client| self.registration_answer(&Registered::found(client)));
+        let answer = read.and_then(|client| self.managed_answer(Registered::found(client), headers));
         answer.map_err(|reason| self.unmanaged(id, reason))
     }
 
     /// Replaces what a client has registered (RFC 7592 §2.2).
-    pub(crate) async fn change_registration(
-        &self,
-        id: &str,
-        headers: &HeaderMap,
-        body: &[u8],
-    ) -> Result<String, Refused> {
-        self.change_managed(id, headers, body).await.map_err(|reason| self.unmanaged(id, reason))
+    pub(crate) async fn change_registration(&self, id: &str, request: &Parts, body: &[u8]) -> Result<String, Refused> {
+        self.change_managed(id, request, body).await.map_err(|reason| self.unmanaged(id, reason))
     }
 
-    async fn change_managed(&self, id: &str, headers: &HeaderMap, body: &[u8]) -> Result<String, RegistrationReason> {
+    async fn change_managed(&self, id: &str, request: &Parts, body: &[u8]) -> Result<String, RegistrationReason> {
+        let headers = &request.headers;
         let asked = registration::read(body);
+        if self.managed_client(id, headers).await.is_ok()
+            && let Ok(asked) = &asked
+        {
+            // What the app would not take in, nobody becomes later.
+            let _ = self.terms(asked, request).await?;
+        }
         for _ in 0..MINT_TRIES {
             let client = self.managed_client(id, headers).await?;
             let seed = NewClientSeed::from_random(&self.random()?);
@@ -41,7 +44,7 @@ impl Server {
             match self.0.storage.update_client(op).await? {
                 Updated::Now => {
                     self.audit(EventKind::ClientUpdated { client: client.id.clone() });
-                    return self.registration_answer(&changed);
+                    return self.managed_answer(changed, headers);
                 }
                 // It is looked at anew: an administrator may have changed it, or blocked it.
                 Updated::Changed | Updated::Unknown => {}
@@ -66,6 +69,12 @@ impl Server {
 
     fn unmanaged(&self, id: &str, reason: RegistrationReason) -> Refused {
         self.refused(ClientId::parse(id).ok().as_ref(), reason)
+    }
+
+    /// The answer to a client that manages itself: with its token (RFC 7592 §3), which is known from the request.
+    fn managed_answer(&self, registered: Registered, headers: &HeaderMap) -> Result<String, RegistrationReason> {
+        let sent = headers.get(AUTHORIZATION).and_then(|header| management::bearer(header.as_bytes()));
+        self.registration_answer(&registered.with_token(sent.unwrap_or_default()))
     }
 
     async fn managed_client(&self, id: &str, headers: &HeaderMap) -> Result<Arc<Client>, RegistrationReason> {

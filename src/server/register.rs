@@ -48,7 +48,8 @@ impl Server {
         let claim = self.initial_access(request)?;
         let asked = registration::read(body)?;
         let terms = self.terms(&asked, request).await?;
-        // Last, so that a registration that is refused does not use up its token.
+        // Last, so that a mistake does not use up the token; before the client is added, so that nobody fills the
+        // store with one that is used up.
         if let Some(claim) = claim
             && self.0.storage.claim_once(claim).await? == Claimed::Again
         {
@@ -89,7 +90,11 @@ impl Server {
         }
     }
 
-    async fn terms(&self, asked: &registration::Registration, source: &Parts) -> Result<Terms, RegistrationReason> {
+    pub(super) async fn terms(
+        &self,
+        asked: &registration::Registration,
+        source: &Parts,
+    ) -> Result<Terms, RegistrationReason> {
         let mut terms = match self.0.registration.who {
             Registration::Off => return Err(RegistrationReason::NotAdmitted),
             Registration::Open => Terms::default(),

@@ -163,7 +163,7 @@ impl Server {
         let headers = &request.headers;
         let answer = match request.method {
             Method::PUT if !is_json(headers) => Err(self.refused(None, RegistrationReason::NotMetadata)),
-            Method::PUT => self.change_registration(id, headers, body).await,
+            Method::PUT => self.change_registration(id, request, body).await,
             Method::DELETE => match self.remove_registration(id, headers).await {
                 Ok(()) => return answer::text(StatusCode::NO_CONTENT, ""),
                 Err(refused) => Err(refused),
