@@ -61,6 +61,7 @@ impl Server {
     /// # Errors
     /// See [`ChangeClientError`]; after one that comes from the store the client may be blocked or not.
     pub async fn block_client(&self, id: &ClientId) -> Result<(), ChangeClientError> {
+        self.client_by_id(id).await?.ok_or(ChangeClientError::Unknown)?;
         // One that registered itself does not end or give way any more: it could come back by registering anew.
         let forever = Timestamp::from_millis(u64::MAX);
         let op = RenewClient { client: id.clone(), until: forever, now: self.now() };
