@@ -22,19 +22,18 @@ use crate::protocol::error::BearerReason;
 use crate::protocol::issuer::is_loopback_host;
 use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
-use crate::storage::{AnyStorage, Storage as _, StorageError};
+use crate::storage::{AnyStorage, InForce, Storage as _, StorageError};
 
 /// A registered resource, from which guards for its routes are made.
 #[derive(Clone)]
 pub struct ResourceGuard {
     shared: Arc<Shared>,
-    scopes: ScopeSet,
-    suggested: ScopeSet,
 }
 
 struct Shared {
     storage: AnyStorage,
     clock: Arc<dyn Clock>,
+    in_force: Arc<InForce>,
     resource: ResourceUri,
     loopback_only: bool,
 }
@@ -53,27 +52,30 @@ impl ResourceGuard {
     pub(crate) fn new(
         storage: AnyStorage,
         clock: Arc<dyn Clock>,
+        in_force: Arc<InForce>,
         resource: ResourceUri,
-        scopes: ScopeSet,
-        suggested: ScopeSet,
         loopback_only: bool,
     ) -> Self {
-        Self { shared: Arc::new(Shared { storage, clock, resource, loopback_only }), scopes, suggested }
+        Self { shared: Arc::new(Shared { storage, clock, in_force, resource, loopback_only }) }
     }
 
     /// A guard that lets through requests with a token for this resource that has all of `scopes`,
     /// which are separated by spaces. With `""` any token for this resource will do.
     ///
+    /// Scopes are known by their names. Once one of them is retired, the guard turns everybody away who has no token
+    /// that still runs out with it, and if a scope of that name is added again, it asks for that one.
+    ///
     /// # Errors
-    /// If a scope does not exist at this resource: no token could ever have it.
+    /// If a scope never was at this resource, as far as this instance knows: no token could have it. For a scope
+    /// that was added at run time, call [`Scopes::refresh`](crate::server::Scopes::refresh) before.
     pub fn require(&self, scopes: &str) -> Result<Guard, UnknownScope> {
         let unknown = |scope: &str| UnknownScope { scope: scope.to_owned(), resource: self.shared.resource.clone() };
         let required = ScopeSet::parse(scopes).map_err(|_| unknown(scopes))?;
-        if let Some(scope) = required.iter().find(|scope| !self.scopes.contains(scope)) {
+        let current = self.shared.in_force.last_known();
+        if let Some(scope) = required.iter().find(|scope| !current.policy.has_heard_of(scope, &self.shared.resource)) {
             return Err(unknown(scope));
         }
-        let challenge = if required.is_empty() { self.suggested.clone() } else { required.clone() };
-        Ok(Guard(Arc::new(Rule { shared: Arc::clone(&self.shared), required, challenge })))
+        Ok(Guard(Arc::new(Rule { shared: Arc::clone(&self.shared), required })))
     }
 }
 
@@ -92,9 +94,8 @@ pub struct Guard(Arc<Rule>);
 
 struct Rule {
     shared: Arc<Shared>,
+    /// By name.
     required: ScopeSet,
-    /// What a client without a token is told to ask for.
-    challenge: ScopeSet,
 }
 
 impl Guard {
@@ -113,14 +114,23 @@ impl Guard {
         let presented = bearer::presented(request.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes))
             .map_err(|reason| self.refuse(reason))?;
         let stored = shared.storage.access_token(presented.id).await.map_err(|error| self.fail(&error))?;
-        bearer::check(&presented, stored, &shared.resource, &self.0.required, shared.clock.now())
-            .map(Principal::new)
+        let now = shared.clock.now();
+        let current = shared.in_force.current(now).await.map_err(|error| self.fail(&error))?;
+        bearer::check(&presented, stored, &shared.resource, &self.0.required, &current.policy.scopes, now)
+            .map(|(access, allowed)| Principal::new(access, allowed))
             .map_err(|reason| self.refuse(reason))
     }
 
     fn refuse(&self, reason: BearerReason) -> Refusal {
         tracing::debug!(resource = %self.0.shared.resource, %reason, "request turned away");
-        let challenge = bearer::challenge(&reason, &self.0.shared.resource, &self.0.challenge);
+        let resource = &self.0.shared.resource;
+        let policy = &self.0.shared.in_force.last_known().policy;
+        // What a client without a token is told to ask for: nothing that nobody can get.
+        let scope = match self.0.required.is_empty() {
+            true => policy.suggested(resource),
+            false => policy.scopes.present(&self.0.required),
+        };
+        let challenge = bearer::challenge(&reason, resource, &scope);
         Refusal::Denied { reason, challenge }
     }
 

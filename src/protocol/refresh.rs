@@ -80,7 +80,13 @@ impl<'a> RefreshRequest<'a> {
         // clients add `offline_access` and whatever the metadata names.
         // `offline_access` alone says for how long, but not for what.
         let requested = self.scopes.filter(|requested| !ScopeSet::offline_access().contains_all(requested));
-        let scopes = requested.map_or_else(|| granted.clone(), |requested| requested.intersection(&granted));
+        let (scopes, names) = match requested.map(|requested| policy.scopes.ids_of(&requested)) {
+            Some(ids) => {
+                let told = policy.scopes.names_of(&ids.intersection(&granted.ids()));
+                (granted.within(&policy.scopes.reach(&ids)), told)
+            }
+            None => (granted.clone(), policy.scopes.told(&granted, &stored.grant.scopes)),
+        };
         if scopes.is_empty() {
             return Err(TokenReason::ScopeEmpty);
         }
@@ -91,6 +97,7 @@ impl<'a> RefreshRequest<'a> {
             grant: stored.grant,
             resource,
             scopes,
+            names,
             rotation: stored.rotation,
         })
     }
@@ -104,6 +111,8 @@ pub struct CheckedRefresh {
     grant: Arc<Grant>,
     resource: ResourceUri,
     scopes: ScopeSet,
+    /// What the client is told of them.
+    names: ScopeSet,
     rotation: Option<Rotation>,
 }
 
@@ -229,7 +238,8 @@ impl UncommittedRefresh {
     pub fn committed(self, outcome: Rotated) -> Result<TokenResponse, NotRotated> {
         match outcome {
             Rotated::First => {
-                Ok(TokenResponse::new(self.access_text, &self.op.access, Some(self.refresh_text), self.op.now))
+                let UncommittedRefresh { refresh, op, access_text, refresh_text } = self;
+                Ok(TokenResponse::new(access_text, &op.access, refresh.names, Some(refresh_text), op.now))
             }
             Rotated::Repeated(rotation) => match self.refresh.open(&rotation, self.op.now) {
                 Some(repeated) => Err(NotRotated::Repeated(Box::new(self.refresh), repeated)),
@@ -261,10 +271,10 @@ impl Repeated {
         let refresh_token = BearerText::from_sealed(refresh_token);
         if scopes == asked.scopes && resource == asked.resource {
             let access_token = BearerText::from_sealed(access_token);
-            return Ok(TokenResponse::repeated(access_token, expires_at.since(now), scopes, refresh_token));
+            return Ok(TokenResponse::repeated(access_token, expires_at.since(now), asked.names, refresh_token));
         }
-        let CheckedRefresh { grant, resource, scopes, .. } = asked;
-        Err(Box::new(CheckedAccess { grant, resource, scopes, refresh_token }))
+        let CheckedRefresh { grant, resource, scopes, names, .. } = asked;
+        Err(Box::new(CheckedAccess { grant, resource, scopes, names, refresh_token }))
     }
 }
 
@@ -274,6 +284,7 @@ pub struct CheckedAccess {
     grant: Arc<Grant>,
     resource: ResourceUri,
     scopes: ScopeSet,
+    names: ScopeSet,
     refresh_token: BearerText,
 }
 
@@ -317,7 +328,10 @@ impl UncommittedAccess {
     /// If the token was not issued.
     pub fn committed(self, outcome: Issued) -> Result<TokenResponse, NotIssued> {
         match outcome {
-            Issued::Now => Ok(TokenResponse::new(self.text, &self.access, Some(self.checked.refresh_token), self.now)),
+            Issued::Now => {
+                let CheckedAccess { names, refresh_token, .. } = self.checked;
+                Ok(TokenResponse::new(self.text, &self.access, names, Some(refresh_token), self.now))
+            }
             Issued::Gone => Err(NotIssued::Refused(TokenReason::GrantRevoked)),
             Issued::Collision => Err(NotIssued::Collision(Box::new(self.checked))),
         }

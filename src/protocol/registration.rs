@@ -189,6 +189,7 @@ impl Registered {
     /// If it cannot be written as JSON.
     pub fn to_json(&self, policy: &Policy) -> Result<String, serde_json::Error> {
         let metadata = &self.client.metadata;
+        let scopes = policy.scopes.names_of(&self.client.ceiling(&policy.scopes));
         serde_json::to_string(&Response {
             client_id: &self.client.id,
             client_id_issued_at: self.client.created_at.as_secs(),
@@ -201,7 +202,7 @@ impl Registered {
             token_endpoint_auth_method: metadata.auth_method,
             grant_types: &metadata.grant_types,
             response_types: ["code"],
-            scope: self.client.ceiling(&policy.scopes).as_str(),
+            scope: scopes.as_str(),
         })
     }
 }

@@ -121,7 +121,8 @@ impl<'a> CodeExchange<'a> {
         }
         let (resource, scopes) = audience(&stored.grant, self.resource, policy)?;
         let gets_refresh = self.client.may_use(GrantType::RefreshToken);
-        Ok(CheckedExchange { code: self.code.id, grant: stored.grant, resource, scopes, gets_refresh })
+        let names = policy.scopes.told(&scopes, &stored.grant.scopes);
+        Ok(CheckedExchange { code: self.code.id, grant: stored.grant, resource, scopes, names, gets_refresh })
     }
 }
 
@@ -136,12 +137,13 @@ pub(super) fn audience(
         None => grant.resources.first(),
     };
     let resource = resource.ok_or(TokenReason::ResourceNotGranted)?.clone();
-    let scopes = grant.scopes.intersection(&policy.scopes_of(&resource));
+    let left = policy.scopes.left_of(&grant.scopes);
+    let scopes = left.within(&policy.scopes_of(&resource));
     if scopes.is_empty() {
         return Err(TokenReason::ScopeEmpty);
     }
     // It belongs to no resource, and clients look for it in the answer.
-    let stays = grant.scopes.contains(OFFLINE_ACCESS);
+    let stays = left.contains(OFFLINE_ACCESS);
     Ok((resource, if stays { scopes.union(&ScopeSet::offline_access()) } else { scopes }))
 }
 
@@ -162,6 +164,7 @@ pub struct CheckedExchange {
     grant: Arc<Grant>,
     resource: ResourceUri,
     scopes: ScopeSet,
+    names: ScopeSet,
     gets_refresh: bool,
 }
 
@@ -264,7 +267,9 @@ impl UncommittedTokens {
     /// If the code was not redeemed by this request.
     pub fn committed(self, outcome: Redeemed) -> Result<TokenResponse, NotRedeemed> {
         match outcome {
-            Redeemed::First => Ok(TokenResponse::new(self.access_text, &self.access, self.refresh_text, self.now)),
+            Redeemed::First => {
+                Ok(TokenResponse::new(self.access_text, &self.access, self.exchange.names, self.refresh_text, self.now))
+            }
             Redeemed::Replayed => Err(NotRedeemed::Refused(TokenReason::CodeReplayed)),
             Redeemed::Gone => Err(NotRedeemed::Refused(TokenReason::CodeUnknown)),
             Redeemed::Collision => Err(NotRedeemed::Collision(self.exchange)),
@@ -277,27 +282,29 @@ impl UncommittedTokens {
 pub struct TokenResponse {
     access_token: BearerText,
     expires_in: Duration,
-    scopes: ScopeSet,
+    names: ScopeSet,
     refresh_token: Option<BearerText>,
 }
 
 impl TokenResponse {
+    /// The scopes go by their names.
     pub(super) fn new(
         access_token: BearerText,
         access: &AccessRecord,
+        names: ScopeSet,
         refresh_token: Option<BearerText>,
         now: Timestamp,
     ) -> Self {
-        Self { access_token, expires_in: access.expires_at.since(now), scopes: access.scopes.clone(), refresh_token }
+        Self { access_token, expires_in: access.expires_at.since(now), names, refresh_token }
     }
 
     pub(super) const fn repeated(
         access_token: BearerText,
         expires_in: Duration,
-        scopes: ScopeSet,
+        names: ScopeSet,
         refresh_token: BearerText,
     ) -> Self {
-        Self { access_token, expires_in, scopes, refresh_token: Some(refresh_token) }
+        Self { access_token, expires_in, names, refresh_token: Some(refresh_token) }
     }
 
     /// The answer's body.
@@ -312,7 +319,7 @@ impl TokenResponse {
             None => ("", ""),
         };
         let before = [r#"{"access_token":""#, self.access_token.expose(), r#"","token_type":"Bearer","expires_in":"#];
-        let behind = [r#","scope":""#, self.scopes.as_str(), refresh_name, refresh_token, r#""}"#];
+        let behind = [r#","scope":""#, self.names.as_str(), refresh_name, refresh_token, r#""}"#];
         let length = before.iter().chain(&behind).map(|text| text.len()).sum::<usize>() + digits;
         let mut json = String::with_capacity(length);
         json.extend(before);

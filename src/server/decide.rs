@@ -10,6 +10,7 @@ use crate::protocol::authorize::ValidRequest;
 use crate::protocol::client::Client;
 use crate::protocol::error::PageReason;
 use crate::protocol::params::Parameters;
+use crate::protocol::policy::Policy;
 use crate::protocol::prompt::{ApprovalSeed, ConsentPrompt, NotDecided, ReturnedPrompt, Viewer};
 use crate::protocol::response::AuthorizeResponse;
 use crate::storage::Storage as _;
@@ -55,13 +56,15 @@ impl Server {
         let sealed = form.one(PROMPT_FIELD).ok().flatten().ok_or(PageReason::PromptForged)?;
         let returned = ReturnedPrompt::open(&self.0.keys, sealed)?;
         let browser = browser.ok_or(PageReason::OtherBrowser)?;
+        let current = self.current().await?;
+        let policy = &current.policy;
         let client = self.client_by_id(returned.client()).await?;
-        let way_back = self.start_again(&returned, client.clone(), browser);
+        let way_back = self.start_again(&returned, client.clone(), browser, policy);
         let prompt = self
-            .resume(request, returned, client, browser)
+            .resume(request, returned, client, browser, policy)
             .await
             .map_err(|refusal| PageRefusal { way_back, ..refusal })?;
-        match self.commit(prompt, approve).await? {
+        match self.commit(prompt, approve, policy).await? {
             Committed::Answer(response) => Ok(Decision::Answer(response)),
             Committed::AlreadyDecided { approved, request } => self.already_decided(approved, &request).await,
             Committed::ConsentGone(_) => Err(PageReason::ServerError.into()),
@@ -74,14 +77,19 @@ impl Server {
         returned: ReturnedPrompt,
         client: Option<Arc<Client>>,
         browser: &str,
+        policy: &Policy,
     ) -> Result<ConsentPrompt, PageRefusal> {
         let user = self.0.host.signed_in(request).await?.ok_or(PageReason::NobodySignedIn)?;
         let viewer = Viewer { subject: &user.subject, session: &user.session, browser };
-        Ok(returned.resume(client, &viewer, self.now())?)
+        Ok(returned.resume(client, &viewer, policy, self.now())?)
     }
 
-    pub(super) async fn commit(&self, mut prompt: ConsentPrompt, approve: bool) -> Result<Committed, PageRefusal> {
-        let policy = &self.0.policy;
+    pub(super) async fn commit(
+        &self,
+        mut prompt: ConsentPrompt,
+        approve: bool,
+        policy: &Policy,
+    ) -> Result<Committed, PageRefusal> {
         for _ in 0..MINT_TRIES {
             let now = self.now();
             let decision = if approve {
@@ -112,8 +120,14 @@ impl Server {
     }
 
     /// The start of the same request, for the person and browser that it was made in.
-    fn start_again(&self, returned: &ReturnedPrompt, client: Option<Arc<Client>>, browser: &str) -> Option<WayBack> {
-        let query = returned.retry_query(client, browser)?;
+    fn start_again(
+        &self,
+        returned: &ReturnedPrompt,
+        client: Option<Arc<Client>>,
+        browser: &str,
+        policy: &Policy,
+    ) -> Option<WayBack> {
+        let query = returned.retry_query(client, browser, policy)?;
         Some(WayBack { url: format!("{}?{query}", self.0.paths.authorize), target: self.0.app.name.clone() })
     }
 }

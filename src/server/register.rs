@@ -9,12 +9,15 @@ use crate::storage::{InsertClient, Inserted, Storage as _};
 impl Server {
     /// Answers a registration request with the body of the answer.
     pub(crate) async fn register(&self, body: &[u8]) -> Result<String, RegistrationReason> {
-        let registered = self.register_client(body).await;
-        let answer = registered.and_then(|registered| {
-            tracing::info!(client = %registered.client().id, "client registered");
-            registered.to_json(&self.0.policy).map_err(|_| RegistrationReason::ServerError)
-        });
+        let answer = self.register_and_tell(body).await;
         answer.inspect_err(|reason| tracing::info!(%reason, "registration refused"))
+    }
+
+    async fn register_and_tell(&self, body: &[u8]) -> Result<String, RegistrationReason> {
+        let current = self.current().await?;
+        let registered = self.register_client(body).await?;
+        tracing::info!(client = %registered.client().id, "client registered");
+        registered.to_json(&current.policy).map_err(|_| RegistrationReason::ServerError)
     }
 
     async fn register_client(&self, body: &[u8]) -> Result<Registered, RegistrationReason> {

@@ -11,6 +11,7 @@ use crate::protocol::client_auth::{ClientAuthError, Presented};
 use crate::protocol::error::TokenReason;
 use crate::protocol::grant::Holder;
 use crate::protocol::params::Parameters;
+use crate::protocol::policy::Policy;
 use crate::protocol::refresh::{
     CheckedAccess, CheckedRefresh, NotIssued, NotRotated, RefreshRequest, RefreshSeed, Repeated,
 };
@@ -54,11 +55,13 @@ impl Server {
 
     async fn exchange_code(&self, parameters: &Parameters<'_>, client: &Client) -> Result<TokenResponse, TokenReason> {
         let exchange = CodeExchange::read(parameters, client)?;
+        let current = self.current().await?;
+        let policy = &current.policy;
         let stored = self.0.storage.code(exchange.code()).await?;
-        let mut checked: CheckedExchange = exchange.check(stored, &self.0.policy, self.now())?;
+        let mut checked: CheckedExchange = exchange.check(stored, policy, self.now())?;
         for _ in 0..MINT_TRIES {
             let seed = ExchangeSeed::from_random(&self.random()?);
-            let minted = checked.mint(&seed, self.now(), &self.0.policy);
+            let minted = checked.mint(&seed, self.now(), policy);
             let outcome = self.0.storage.redeem_code(minted.op()).await?;
             checked = match minted.committed(outcome) {
                 Ok(response) => return Ok(response),
@@ -71,24 +74,26 @@ impl Server {
 
     async fn refresh(&self, parameters: &Parameters<'_>, client: &Client) -> Result<TokenResponse, TokenReason> {
         let request = RefreshRequest::read(parameters, client)?;
+        let current = self.current().await?;
+        let policy = &current.policy;
         let stored = self.0.storage.refresh_token(request.token()).await?;
-        let checked = request.check(stored, &self.0.policy, self.now())?;
+        let checked = request.check(stored, policy, self.now())?;
         self.ask_host(&checked.grant().holder).await?;
         match checked.repeated(self.now()) {
-            Some(repeated) => self.repeat(checked, repeated).await,
-            None => self.rotate(checked).await,
+            Some(repeated) => self.repeat(checked, repeated, policy).await,
+            None => self.rotate(checked, policy).await,
         }
     }
 
-    async fn rotate(&self, mut checked: CheckedRefresh) -> Result<TokenResponse, TokenReason> {
+    async fn rotate(&self, mut checked: CheckedRefresh, policy: &Policy) -> Result<TokenResponse, TokenReason> {
         for _ in 0..MINT_TRIES {
             let seed = RefreshSeed::from_random(&self.random()?);
-            let minted = checked.mint(&seed, self.now(), &self.0.policy).ok_or(TokenReason::ServerError)?;
+            let minted = checked.mint(&seed, self.now(), policy).ok_or(TokenReason::ServerError)?;
             let outcome = self.0.storage.rotate_refresh(minted.op()).await?;
             checked = match minted.committed(outcome) {
                 Ok(response) => return Ok(response),
                 Err(NotRotated::Refused(reason)) => return Err(reason),
-                Err(NotRotated::Repeated(checked, repeated)) => return self.repeat(*checked, repeated).await,
+                Err(NotRotated::Repeated(checked, repeated)) => return self.repeat(*checked, repeated, policy).await,
                 Err(NotRotated::Collision(checked)) => *checked,
             };
         }
@@ -96,14 +101,19 @@ impl Server {
     }
 
     /// Gives the earlier answer again, or, if something else is asked for this time, a token for that.
-    async fn repeat(&self, asked: CheckedRefresh, repeated: Repeated) -> Result<TokenResponse, TokenReason> {
+    async fn repeat(
+        &self,
+        asked: CheckedRefresh,
+        repeated: Repeated,
+        policy: &Policy,
+    ) -> Result<TokenResponse, TokenReason> {
         let mut checked: CheckedAccess = match repeated.answer(asked, self.now()) {
             Ok(response) => return Ok(response),
             Err(checked) => *checked,
         };
         for _ in 0..MINT_TRIES {
             let seed = BearerSeed::from_random(&self.random()?);
-            let minted = checked.mint(&seed, self.now(), &self.0.policy);
+            let minted = checked.mint(&seed, self.now(), policy);
             let outcome = self.0.storage.issue_access(minted.op()).await?;
             checked = match minted.committed(outcome) {
                 Ok(response) => return Ok(response),

@@ -35,7 +35,7 @@ impl Server {
 
     async fn answer(&self, parts: &Parts, body: &[u8]) -> Response<Bytes> {
         // RFC 9110 §15.5.20
-        if self.policy().issuer.is_loopback() && !comes_by_loopback_name(parts) {
+        if self.issuer().is_loopback() && !comes_by_loopback_name(parts) {
             tracing::info!("a request to another name than this machine's was turned away");
             return answer::text(
                 StatusCode::MISDIRECTED_REQUEST,
