@@ -298,3 +298,90 @@ fn laid_over(declared: &ScopeRecord, changed: &ScopeRecord) -> ScopeRecord {
         ..declared.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::scope_change::{Scope, ScopeChange};
+    use super::*;
+
+    fn set(text: &str) -> ScopeSet {
+        ScopeSet::from_stored(text).unwrap()
+    }
+
+    fn declared() -> ScopeCatalogue {
+        let read = Scope::new("read", "Look");
+        let write = Scope::new("write", "Change").implies("read");
+        let all = Scope::new("all", "Everything").implies("write");
+        ScopeCatalogue::new([read, write, all].map(|scope| scope.declared().unwrap()).into())
+    }
+
+    fn after(changes: &[ScopeChange]) -> ScopeCatalogue {
+        let (code, mut stored) = (declared(), ScopeRecords::default());
+        for change in changes {
+            stored.records = change.apply(&code, &stored).unwrap();
+        }
+        code.overlaid(&stored)
+    }
+
+    fn retire(name: &str, how: Retired) -> ScopeChange {
+        ScopeChange::Retire { name: name.to_owned(), how }
+    }
+
+    fn all_of(catalogue: &ScopeCatalogue, grant: &str) -> String {
+        let allowed = catalogue.allowed(&set(grant), &set(grant));
+        allowed.map_or_else(|| grant.to_owned(), |allowed| allowed.all.as_str().to_owned())
+    }
+
+    #[test]
+    fn what_is_implied_is_marked_and_never_doubled() {
+        let catalogue = after(&[]);
+        assert_eq!(catalogue.with_implied(&set("all")), set(r"all read\implied write\implied"));
+        assert_eq!(catalogue.with_implied(&set("all read")), set(r"all read write\implied"));
+        assert_eq!(catalogue.with_implied(&set("read")), set("read"));
+        assert_eq!(catalogue.reach(&set("write")), set("read write"));
+        assert_eq!(catalogue.cycle(), None);
+    }
+
+    #[test]
+    fn a_mark_counts_only_beside_what_has_it_in_it() {
+        let catalogue = after(&[]);
+        assert_eq!(all_of(&catalogue, r"all read\implied write\implied"), "all read write");
+        assert_eq!(all_of(&catalogue, r"read\implied"), "", "what it came with is not in the grant");
+        assert_eq!(all_of(&catalogue, r"read write\implied"), "read", "nor is this in what is");
+        let allowed = catalogue.allowed(&set(r"read\implied"), &set(r"all read\implied")).unwrap();
+        assert_eq!((allowed.asked, allowed.all), (ScopeSet::empty(), set("read")), "a narrowed token of that grant");
+        assert_eq!(catalogue.told(&set(r"read\implied"), &set(r"all read\implied")), set("read"));
+    }
+
+    #[test]
+    fn a_retired_scope_is_worth_what_its_owner_says() {
+        let grant = r"read\implied write";
+        let dead = after(&[retire("write", Retired::Dead)]);
+        assert_eq!((all_of(&dead, grant).as_str(), dead.left_of(&set(grant))), ("", ScopeSet::empty()));
+        let ends = after(&[retire("write", Retired::RunsOut)]);
+        assert_eq!((all_of(&ends, grant).as_str(), ends.left_of(&set(grant))), ("read write", ScopeSet::empty()));
+        let again = after(&[
+            retire("write", Retired::RunsOut),
+            ScopeChange::Add(Scope::new("write", "Change")),
+            retire("write", Retired::RunsOut),
+            ScopeChange::Add(Scope::new("write", "Change")),
+        ]);
+        assert_eq!(all_of(&again, r"write write\2"), "");
+        assert_eq!(again.ids_of(&set("write")), set(r"write\3"));
+        assert_eq!(again.names_of(&set(r"read write write\2 write\3")), set("read write"));
+        assert_eq!(again.with_implied(&set("all")).as_str(), r"all write\3\implied", "the code speaks of names");
+    }
+
+    #[test]
+    fn what_is_stored_and_no_scope_is_worth_nothing() {
+        let record = |id: &str, name: &str, of_code| ScopeRecord {
+            id: id.to_owned(),
+            of_code,
+            ..Scope::new(name, "x").declared().unwrap()
+        };
+        let records = vec![record(r"a\b", "a", false), record("gone", "gone", true), record(r"read\2", "read", false)];
+        let catalogue = declared().overlaid(&ScopeRecords { revision: 1, records });
+        assert_eq!((catalogue.ids(), catalogue.retired().len()), (set("all read write"), 3));
+        assert_eq!(catalogue.ids_of(&set("read gone a")), set("read"));
+    }
+}

@@ -238,7 +238,7 @@ impl UncommittedRefresh {
     pub fn committed(self, outcome: Rotated) -> Result<TokenResponse, NotRotated> {
         match outcome {
             Rotated::First => {
-                let UncommittedRefresh { refresh, op, access_text, refresh_text } = self;
+                let Self { refresh, op, access_text, refresh_text } = self;
                 Ok(TokenResponse::new(access_text, &op.access, refresh.names, Some(refresh_text), op.now))
             }
             Rotated::Repeated(rotation) => match self.refresh.open(&rotation, self.op.now) {
