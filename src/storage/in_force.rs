@@ -84,7 +84,10 @@ impl InForce {
                 return Ok(self.current.load());
             }
             match self.board() {
-                Ok(boarded) => boarded.read(now).await?,
+                Ok(boarded) => {
+                    boarded.read(now).await?;
+                    return Ok(self.current.load());
+                }
                 Err(number) => self.wait_for(number).await?,
             }
         }
@@ -116,7 +119,7 @@ impl InForce {
         if is_newer && *stored != *known.stored {
             self.set(stored);
         }
-        self.read_at.store(asked_at.as_millis(), Ordering::Release);
+        self.read_at.store(asked_at.as_millis().min(NEVER - 1), Ordering::Release);
     }
 
     fn set(&self, stored: Arc<ScopeRecords>) {
