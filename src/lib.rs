@@ -66,6 +66,8 @@ pub use protocol::grant::Subject;
 pub use protocol::new_client::NewClient;
 pub use protocol::policy::Lifetimes;
 pub use protocol::scope::ScopeSet;
+pub use protocol::scope_change::Scope;
+pub use protocol::scope_records::Retired;
 pub use protocol::seal::Keys;
 pub use protocol::secret::OrderedId;
 pub use protocol::time::Timestamp;

@@ -111,13 +111,11 @@ async fn attack_49_debug_of_a_running_server_tells_no_secret() {
 
 /// The server's own rules, as the protocol has them.
 fn policy() -> Policy {
-    use grantor::protocol::{issuer::Issuer, resource, scope};
-    let mut scopes = scope::ScopeCatalogue::default();
-    let entry = |name: &str| scope::ScopeEntry { name: name.to_owned(), description: String::new(), reserved: false };
-    scopes.add(entry("projects:read")).unwrap();
+    use grantor::protocol::{catalogue::ScopeCatalogue, issuer::Issuer, resource, scope};
+    let scopes = ScopeCatalogue::new(vec![grantor::Scope::new("projects:read", "").declared().unwrap()]);
     let mut resources = resource::ResourceRegistry::default();
     let uri = resource::ResourceUri::parse(API).unwrap();
-    assert!(resources.add(resource::Resource { uri, name: None, scopes: scopes.names() }));
+    assert!(resources.add(resource::Resource::new(uri, None, None, &scopes)));
     let issuer = Issuer::parse(ISSUER).unwrap();
     Policy { issuer, scopes, default_scopes: scope::ScopeSet::empty(), resources, lifetimes: Default::default() }
 }

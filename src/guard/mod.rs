@@ -23,14 +23,12 @@ use crate::protocol::issuer::is_loopback_host;
 use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::OrderedId;
-use crate::storage::{AnyStorage, Storage as _, StorageError};
+use crate::storage::{AnyStorage, InForce, Storage as _, StorageError};
 
 /// A registered resource, from which guards for its routes are made.
 #[derive(Clone)]
 pub struct ResourceGuard {
     shared: Arc<Shared>,
-    scopes: ScopeSet,
-    suggested: ScopeSet,
 }
 
 /// What all guards of a resource have in common.
@@ -40,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) trail: Trail,
     /// Who is asked about the user of every token, if somebody is.
     pub(crate) users: Option<AnyHost>,
+    pub(crate) in_force: Arc<InForce>,
     pub(crate) resource: ResourceUri,
     pub(crate) loopback_only: bool,
 }
@@ -55,23 +54,27 @@ pub struct UnknownScope {
 }
 
 impl ResourceGuard {
-    pub(crate) fn new(shared: Shared, scopes: ScopeSet, suggested: ScopeSet) -> Self {
-        Self { shared: Arc::new(shared), scopes, suggested }
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared) }
     }
 
     /// A guard that lets through requests with a token for this resource that has all of `scopes`,
     /// which are separated by spaces. With `""` any token for this resource will do.
     ///
+    /// Scopes are known by their names. Once one of them is retired, the guard turns everybody away who has no token
+    /// that still runs out with it, and if a scope of that name is added again, it asks for that one.
+    ///
     /// # Errors
-    /// If a scope does not exist at this resource: no token could ever have it.
+    /// If a scope never was at this resource, as far as this instance knows: no token could have it. For a scope
+    /// that was added at run time, call [`Scopes::refresh`](crate::server::Scopes::refresh) before.
     pub fn require(&self, scopes: &str) -> Result<Guard, UnknownScope> {
         let unknown = |scope: &str| UnknownScope { scope: scope.to_owned(), resource: self.shared.resource.clone() };
         let required = ScopeSet::parse(scopes).map_err(|_| unknown(scopes))?;
-        if let Some(scope) = required.iter().find(|scope| !self.scopes.contains(scope)) {
+        let current = self.shared.in_force.last_known();
+        if let Some(scope) = required.iter().find(|scope| !current.policy.has_heard_of(scope, &self.shared.resource)) {
             return Err(unknown(scope));
         }
-        let challenge = if required.is_empty() { self.suggested.clone() } else { required.clone() };
-        Ok(Guard(Arc::new(Rule { shared: Arc::clone(&self.shared), required, challenge })))
+        Ok(Guard(Arc::new(Rule { shared: Arc::clone(&self.shared), required })))
     }
 }
 
@@ -90,9 +93,8 @@ pub struct Guard(Arc<Rule>);
 
 struct Rule {
     shared: Arc<Shared>,
+    /// By name.
     required: ScopeSet,
-    /// What a client without a token is told to ask for.
-    challenge: ScopeSet,
 }
 
 /// A request that does not pass.
@@ -129,8 +131,12 @@ impl Guard {
         let presented = bearer::presented(request.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes))?;
         let away = |reason| Turned::Away(reason, Some(presented.id));
         let stored = shared.storage.access_token(presented.id).await.map_err(|error| away(no_answer(&error)))?;
-        let access = bearer::check(&presented, stored, &shared.resource, &self.0.required, shared.clock.now());
-        let principal = Principal::new(access.map_err(away)?);
+        let now = shared.clock.now();
+        let current = shared.in_force.current(now).await.map_err(|error| away(no_answer(&error)))?;
+        let scopes = &current.policy.scopes;
+        let (access, allowed) =
+            bearer::check(&presented, stored, &shared.resource, &self.0.required, scopes, now).map_err(away)?;
+        let principal = Principal::new(access, allowed);
         if let Some(host) = &shared.users {
             ask(host, &principal).await.map_err(away)?;
         }
@@ -140,8 +146,14 @@ impl Guard {
     /// Records that a request is turned away, and makes the answer.
     fn refuse(&self, turned: Turned) -> Refusal {
         let Turned::Away(reason, token) = turned else { return Refusal::Preflight };
-        let Shared { trail, resource, .. } = &*self.0.shared;
-        let challenge = bearer::challenge(&reason, resource, &self.0.challenge);
+        let Shared { trail, resource, in_force, .. } = &*self.0.shared;
+        let policy = &in_force.last_known().policy;
+        // What a client without a token is told to ask for: nothing that nobody can get.
+        let scope = match self.0.required.is_empty() {
+            true => policy.suggested(resource),
+            false => policy.scopes.present(&self.0.required),
+        };
+        let challenge = bearer::challenge(&reason, resource, &scope);
         let reference = trail.correlate();
         let resource = Some(resource.clone());
         let kind = EventKind::Refused { client: None, resource, token, reason: reason.clone().into() };

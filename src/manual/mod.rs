@@ -26,6 +26,11 @@ pub mod consent {
     #![doc = include_str!("consent.md")]
 }
 
+/// Scopes that change at run time, that have others in them and that need no consent.
+pub mod scopes {
+    #![doc = include_str!("scopes.md")]
+}
+
 /// Where everything is kept: which store to take, how to write and prove one of your own, and what it takes to
 /// run one.
 pub mod storage {

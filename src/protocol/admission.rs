@@ -3,6 +3,7 @@
 use ring::digest::{SHA256, digest};
 use serde::Serialize;
 
+use super::catalogue::ScopeCatalogue;
 use super::client::{AuthMethod, ClientLifetimes, ClientMetadata, GrantType};
 use super::redirect::RedirectUri;
 use super::resource::ResourceUri;
@@ -12,7 +13,7 @@ use super::scope::ScopeSet;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Terms {
-    /// The scopes that it may ever get; `None` for all that are not reserved. Reserved ones it never gets.
+    /// The names of the scopes that it may ever get; `None` for all that are not reserved. Reserved ones it never gets.
     pub scopes: Option<ScopeSet>,
     /// Whether it may act for itself (RFC 6749 §4.4), if it asks for that and has a secret.
     pub client_credentials: bool,
@@ -23,6 +24,13 @@ pub struct Terms {
     pub lifetimes: ClientLifetimes,
     /// Whether it may read, change and remove its registration by a token of its own (RFC 7592).
     pub managed: bool,
+}
+
+impl Terms {
+    /// The same with the ids of scopes in place of their names: a scope that comes later under a name is another one.
+    pub(super) fn by_id(&self, catalogue: &ScopeCatalogue) -> Self {
+        Self { scopes: self.scopes.as_ref().map(|names| catalogue.ids_of(names)), ..self.clone() }
+    }
 }
 
 /// What identical registrations have in common.

@@ -140,7 +140,7 @@ impl ValidRequest {
         &self.client
     }
 
-    /// What is asked for.
+    /// What is asked for, and what comes with it, by id.
     #[must_use]
     pub const fn scopes(&self) -> &ScopeSet {
         &self.scopes
@@ -186,9 +186,10 @@ impl ValidRequest {
 
     /// Whether `subject` has to be asked, who has `given` consents to this client before.
     #[must_use]
-    pub fn question(&self, subject: &Subject, given: &[Consent]) -> Question {
+    pub fn question(&self, subject: &Subject, given: &[Consent], policy: &Policy) -> Question {
         let kind = self.target.redirect_uri.kind();
-        interaction::question(&self.client, kind, &self.wishes, &self.consent_of(subject), given)
+        let is_free = policy.scopes.need_no_consent(&self.scopes);
+        interaction::question(&self.client, kind, &self.wishes, is_free, &self.consent_of(subject), given)
     }
 
     /// This request, refused.
@@ -199,13 +200,13 @@ impl ValidRequest {
 
     /// The query that makes this request again, with the mark that a fresh login was asked for then.
     #[must_use]
-    pub fn to_query(&self, login_after: Option<Timestamp>) -> String {
+    pub fn to_query(&self, login_after: Option<Timestamp>, policy: &Policy) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query
             .append_pair("response_type", "code")
             .append_pair("client_id", self.client.id.as_str())
             .append_pair("redirect_uri", self.target.redirect_uri.as_str())
-            .append_pair("scope", self.scopes.as_str())
+            .append_pair("scope", policy.scopes.names_of(&self.scopes).as_str())
             .append_pair("code_challenge", &self.challenge.to_string())
             .append_pair("code_challenge_method", "S256")
             .extend_pairs(self.resources.iter().map(|resource| ("resource", resource.as_str())))
@@ -314,6 +315,7 @@ fn scopes(
         true => requested.union(&policy.default_scopes),
         false => requested,
     };
+    let requested = policy.scopes.ids_of(&requested);
     let of_resources = resources.iter().map(|resource| policy.scopes_of(resource));
     let meaningful = of_resources.fold(ScopeSet::empty(), |scopes, more| scopes.union(&more));
     // RFC 6749 §3.3: "MAY fully or partially ignore the scope requested by the client"
@@ -322,6 +324,7 @@ fn scopes(
     if scopes.is_empty() {
         return Err(AuthorizeReason::ScopeEmpty);
     }
+    let scopes = policy.scopes.with_implied(&scopes).within(&meaningful.intersection(&ceiling));
     let stays = requested.contains(OFFLINE_ACCESS) && ceiling.contains(OFFLINE_ACCESS);
     Ok(if stays { scopes.union(&offline) } else { scopes })
 }

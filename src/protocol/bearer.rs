@@ -1,5 +1,6 @@
 //! Bearer tokens at a resource (RFC 6750): the verdict on one, and the challenge to a request without.
 
+use super::catalogue::{Allowed, ScopeCatalogue};
 use super::commit::StoredAccess;
 use super::error::BearerReason;
 use super::resource::ResourceUri;
@@ -36,7 +37,8 @@ fn is_scheme_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Finds that a token is valid at `resource` and allows `required`.
+/// Finds that a token is valid at `resource` and allows `required`, by the names of scopes: with it comes what it
+/// allows where that is not what it has in it.
 ///
 /// # Errors
 /// Says which rule is broken.
@@ -45,8 +47,9 @@ pub fn check(
     stored: Option<StoredAccess>,
     resource: &ResourceUri,
     required: &ScopeSet,
+    scopes: &ScopeCatalogue,
     now: Timestamp,
-) -> Result<StoredAccess, BearerReason> {
+) -> Result<(StoredAccess, Option<Allowed>), BearerReason> {
     let stored = stored.filter(|stored| stored.token.hash.matches(&presented.hash)).ok_or(BearerReason::Unknown)?;
     if stored.revoked {
         return Err(BearerReason::Revoked);
@@ -58,10 +61,11 @@ pub fn check(
     if stored.token.resource != *resource {
         return Err(BearerReason::OtherResource);
     }
-    if !stored.token.scopes.contains_all(required) {
+    let allowed = scopes.allowed(&stored.token.scopes, &stored.grant.scopes);
+    if !allowed.as_ref().map_or(&stored.token.scopes, |allowed| &allowed.all).contains_all(required) {
         return Err(BearerReason::InsufficientScope);
     }
-    Ok(stored)
+    Ok((stored, allowed))
 }
 
 /// The value of `WWW-Authenticate` (RFC 6750 §3, RFC 9728 §5.1): one challenge, quoted values.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::catalogue::ScopeCatalogue;
 use super::redirect::{RedirectUri, VerifiedRedirectUri};
 use super::resource::ResourceUri;
-use super::scope::{OFFLINE_ACCESS, ScopeCatalogue, ScopeSet};
+use super::scope::{OFFLINE_ACCESS, ScopeSet};
 use super::secret::SecretHash;
 use super::time::Timestamp;
 
@@ -186,7 +187,7 @@ pub struct Client {
     pub authentication: ClientAuthentication,
     /// What it says of itself.
     pub metadata: ClientMetadata,
-    /// The scopes that it may ever get; for `None` all that its origin may have.
+    /// The ids of the scopes that it may ever get; for `None` all that its origin may have.
     pub scope_ceiling: Option<ScopeSet>,
     /// When its users are asked for consent.
     pub consent_policy: ConsentPolicy,
@@ -215,7 +216,7 @@ impl Client {
         VerifiedRedirectUri::verify(&self.metadata.redirect_uris, presented)
     }
 
-    /// The scopes that this client may get.
+    /// The ids of the scopes that this client may get, and of what they have in them.
     #[must_use]
     pub fn ceiling(&self, catalogue: &ScopeCatalogue) -> ScopeSet {
         let ceiling = self.scope_limit(catalogue);
@@ -232,11 +233,11 @@ impl Client {
     /// The same, whatever its grant types.
     pub(super) fn scope_limit(&self, catalogue: &ScopeCatalogue) -> ScopeSet {
         let by_origin = match self.origin {
-            ClientOrigin::Administrator => catalogue.names(),
+            ClientOrigin::Administrator => catalogue.ids(),
             ClientOrigin::Dynamic => catalogue.unreserved(),
         };
         match &self.scope_ceiling {
-            Some(ceiling) => by_origin.intersection(ceiling),
+            Some(ceiling) => by_origin.intersection(&catalogue.reach(ceiling)),
             None => by_origin,
         }
     }

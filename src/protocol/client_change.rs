@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::catalogue::ScopeCatalogue;
 use super::client::{Client, ClientAuthentication, ClientMetadata, ConsentPolicy};
 use super::new_client::{InvalidClient, ceiling, link, redirect_uris};
-use super::scope::ScopeCatalogue;
 use super::secret::SecretHash;
 use super::time::Timestamp;
 

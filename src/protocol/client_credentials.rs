@@ -58,9 +58,10 @@ impl<'a> ClientRequest<'a> {
         let allowed = self.client.ceiling(&policy.scopes).intersection(&known.scopes).without(OFFLINE_ACCESS);
         // RFC 6749 §4.4.3: there is no refresh token, so `offline_access` asks for nothing.
         let requested = self.scopes.without(OFFLINE_ACCESS);
+        let of_names = |names| policy.scopes.with_implied(&policy.scopes.ids_of(names)).within(&allowed);
         let scopes = match (requested.is_empty(), policy.default_scopes.is_empty()) {
-            (false, _) => requested.intersection(&allowed),
-            (true, false) => policy.default_scopes.intersection(&allowed),
+            (false, _) => of_names(&requested),
+            (true, false) => of_names(&policy.default_scopes),
             (true, true) => allowed,
         };
         if scopes.is_empty() {
@@ -70,6 +71,7 @@ impl<'a> ClientRequest<'a> {
             client: self.client.id.clone(),
             client_revision: self.client.revision,
             resource: known.uri.clone(),
+            names: policy.scopes.told(&scopes, &scopes),
             scopes,
             lifetimes: policy.lifetimes.of(self.client),
         })
@@ -83,6 +85,8 @@ pub struct CheckedAccess {
     client_revision: u32,
     resource: ResourceUri,
     scopes: ScopeSet,
+    /// What the client is told of them.
+    names: ScopeSet,
     lifetimes: Lifetimes,
 }
 
@@ -160,8 +164,8 @@ impl UncommittedGrant {
     /// What the client gets.
     #[must_use]
     pub fn access(&self) -> Access {
-        let CheckedAccess { scopes, resource, .. } = &self.checked;
-        Access { grant: Arc::clone(&self.grant), scopes: scopes.clone(), resource: resource.clone() }
+        let CheckedAccess { names, resource, .. } = &self.checked;
+        Access { grant: Arc::clone(&self.grant), scopes: names.clone(), resource: resource.clone() }
     }
 
     /// The answer, now that the store has spoken: without a refresh token (RFC 6749 §4.4.3).
@@ -170,7 +174,7 @@ impl UncommittedGrant {
     /// If nothing was granted.
     pub fn committed(self, outcome: Granted) -> Result<TokenResponse, NotGranted> {
         match outcome {
-            Granted::Now => Ok(TokenResponse::new(self.text, &self.access, None, self.now)),
+            Granted::Now => Ok(TokenResponse::new(self.text, &self.access, self.checked.names, None, self.now)),
             Granted::ClientChanged => Err(NotGranted::ClientChanged),
             Granted::Collision => Err(NotGranted::Collision(Box::new(self.checked))),
         }
@@ -179,9 +183,10 @@ impl UncommittedGrant {
 
 #[cfg(test)]
 mod tests {
+    use super::super::catalogue::ScopeCatalogue;
     use super::super::new_client::{NewClient, NewClientSeed};
     use super::super::resource::{Resource, ResourceRegistry};
-    use super::super::scope::{ScopeCatalogue, ScopeEntry};
+    use super::super::scope_change::Scope;
     use super::super::token::PARAMETERS;
     use super::*;
 
@@ -189,17 +194,26 @@ mod tests {
 
     fn policy(default_scopes: &str) -> Policy {
         let set = |text| ScopeSet::parse(text).unwrap();
-        let mut scopes = ScopeCatalogue::default();
-        for name in ["read", "write", "admin", OFFLINE_ACCESS] {
-            let entry = ScopeEntry { name: name.to_owned(), description: String::new(), reserved: name == "admin" };
-            scopes.add(entry).unwrap();
-        }
+        let scopes = [
+            Scope::new("read", "Look"),
+            Scope::new("write", "Change").implies("read"),
+            Scope::new("admin", "Rule").reserved(),
+            Scope::new(OFFLINE_ACCESS, "Stay"),
+        ];
+        let catalogue = ScopeCatalogue::new(scopes.map(|scope| scope.declared().unwrap()).into());
         let mut resources = ResourceRegistry::default();
         for (url, scopes) in [("https://h.example/api", "read write"), ("https://h.example/admin", "admin")] {
-            assert!(resources.add(Resource { uri: ResourceUri::parse(url).unwrap(), name: None, scopes: set(scopes) }));
+            let uri = ResourceUri::parse(url).unwrap();
+            assert!(resources.add(Resource::new(uri, None, Some(set(scopes)), &catalogue)));
         }
         let issuer = super::super::issuer::Issuer::parse("https://h.example").unwrap();
-        Policy { issuer, scopes, default_scopes: set(default_scopes), resources, lifetimes: Lifetimes::default() }
+        Policy {
+            issuer,
+            scopes: catalogue,
+            default_scopes: set(default_scopes),
+            resources,
+            lifetimes: Lifetimes::default(),
+        }
     }
 
     fn machine(policy: &Policy) -> Client {
@@ -252,7 +266,7 @@ mod tests {
         assert_eq!(scopes("read", "scope=offline_access"), "read");
         assert_eq!(scopes("", ""), "read write");
         assert_eq!(scopes("", "resource=https://h.example/admin"), "admin");
-        assert_eq!(scopes("read", "scope=write+admin+offline_access"), "write");
+        assert_eq!(scopes("read", "scope=write+admin+offline_access"), r"read\implied write");
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub struct Grant {
 pub struct Access {
     /// The grant.
     pub grant: Arc<Grant>,
-    /// What the token allows.
+    /// The names of the scopes that the token has, as its client is told them.
     pub scopes: ScopeSet,
     /// The resource that it is for.
     pub resource: ResourceUri,

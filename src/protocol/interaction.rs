@@ -152,7 +152,7 @@ impl Consent {
 pub enum Question {
     /// Yes.
     Ask,
-    /// No: the app's own people said that this client needs no consent.
+    /// No: the app's own people said that this client, or what it asks for, needs no consent.
     Skip,
     /// No, as long as the store still has the consent that covers this.
     Remembered,
@@ -163,6 +163,7 @@ pub(super) fn question(
     client: &Client,
     kind: RedirectKind,
     wishes: &Wishes,
+    needs_no_consent: bool,
     asked: &Consent,
     given: &[Consent],
 ) -> Question {
@@ -178,6 +179,7 @@ pub(super) fn question(
     }
     match client.consent_policy {
         ConsentPolicy::Skip => Question::Skip,
+        ConsentPolicy::Remember | ConsentPolicy::Ask if needs_no_consent => Question::Skip,
         ConsentPolicy::Remember if given.iter().any(|given| given.covers(asked)) => Question::Remembered,
         ConsentPolicy::Remember | ConsentPolicy::Ask => Question::Ask,
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::catalogue::ScopeCatalogue;
 use super::client::{Client, ClientId};
 use super::commit::{StoredAccess, StoredRefresh};
 use super::error::TokenReason;
@@ -51,6 +52,7 @@ impl Introspection {
 #[derive(Debug)]
 pub struct ActiveToken {
     grant: Arc<Grant>,
+    /// By name, those included that came with others.
     scopes: ScopeSet,
     /// For an access token: the resource that it is for, and when it was issued.
     access: Option<(ResourceUri, Timestamp)>,
@@ -63,6 +65,7 @@ pub fn of_access(
     presented: &Bearer,
     stored: Option<StoredAccess>,
     asking: &Client,
+    scopes: &ScopeCatalogue,
     now: Timestamp,
 ) -> Option<ActiveToken> {
     let stored = stored.filter(|stored| stored.token.hash.matches(&presented.hash))?;
@@ -70,8 +73,8 @@ pub fn of_access(
     let is_for_asking = asking.introspects.as_ref().is_some_and(|resources| resources.contains(&token.resource));
     let may_know = is_own(&grant, asking) || is_for_asking;
     (may_know && !revoked && now < token.expires_at).then_some(ActiveToken {
+        scopes: scopes.allowed(&token.scopes, &grant.scopes).map_or(token.scopes, |allowed| allowed.all),
         grant,
-        scopes: token.scopes,
         access: Some((token.resource, token.issued_at)),
         expires_at: token.expires_at,
     })
@@ -84,13 +87,14 @@ pub fn of_refresh(
     presented: &Bearer,
     stored: Option<StoredRefresh>,
     asking: &Client,
+    scopes: &ScopeCatalogue,
     now: Timestamp,
 ) -> Option<ActiveToken> {
     let stored = stored.filter(|stored| stored.token.hash.matches(&presented.hash))?;
     let StoredRefresh { token, rotation, grant, revoked } = stored;
     let is_good = !revoked && rotation.is_none() && now < token.expires_at;
     (is_own(&grant, asking) && is_good).then(|| ActiveToken {
-        scopes: grant.scopes.clone(),
+        scopes: scopes.left_by_name(&grant.scopes),
         grant,
         access: None,
         expires_at: token.expires_at,
@@ -149,6 +153,7 @@ impl ActiveToken {
 #[derive(Serialize)]
 struct Answer<'a> {
     active: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
     scope: &'a str,
     client_id: &'a ClientId,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -173,6 +178,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::grant::{AccessRecord, RefreshRecord, Rotation};
+    use super::super::scope_change::Scope;
     use super::super::secret::{BearerSeed, OrderedId};
     use super::*;
 
@@ -193,6 +199,10 @@ mod tests {
         .unwrap();
         let introspects = introspects.map(|list| list.iter().map(|text| uri(text)).collect());
         Client { id: ClientId::parse(id).unwrap(), introspects, ..client }
+    }
+
+    fn catalogue() -> ScopeCatalogue {
+        ScopeCatalogue::new(vec![Scope::new("read", "Look").declared().unwrap()])
     }
 
     fn grant() -> Arc<Grant> {
@@ -233,7 +243,7 @@ mod tests {
 
     #[test]
     fn attack_45_who_may_know_of_which_token() {
-        let ((access, stored), (refresh, stored_refresh)) = (access(), refresh());
+        let ((access, stored), (refresh, stored_refresh), scopes) = (access(), refresh(), catalogue());
         for (asking, of_access_token, of_refresh_token) in [
             (client("owner", Some(&[])), true, true),
             (client("owner", Some(&["https://h.example/mcp"])), true, true),
@@ -242,33 +252,45 @@ mod tests {
             (client("server", Some(&[])), false, false),
             (client("owner", None), false, false),
         ] {
-            let told = of_access(&access, Some(stored.clone()), &asking, NOW);
+            let told = of_access(&access, Some(stored.clone()), &asking, &scopes, NOW);
             assert_eq!(told.is_some(), of_access_token, "{:?} {:?}", asking.id, asking.introspects);
-            let told = of_refresh(&refresh, Some(stored_refresh.clone()), &asking, NOW);
+            let told = of_refresh(&refresh, Some(stored_refresh.clone()), &asking, &scopes, NOW);
             assert_eq!(told.is_some(), of_refresh_token, "{:?} {:?}", asking.id, asking.introspects);
         }
     }
 
     #[test]
     fn attack_46_what_is_over_is_not_active() {
-        let owner = client("owner", Some(&[]));
+        let (owner, scopes) = (client("owner", Some(&[])), catalogue());
         let after = |millis| NOW.after(Duration::from_millis(millis));
         let (bearer, stored) = access();
         let other = Bearer { hash: super::super::secret::SecretHash::of_text("x"), ..bearer };
-        assert!(of_access(&bearer, None, &owner, NOW).is_none());
-        assert!(of_access(&other, Some(stored.clone()), &owner, NOW).is_none());
-        assert!(of_access(&bearer, Some(stored.clone()), &owner, after(8_999)).is_some());
-        assert!(of_access(&bearer, Some(stored.clone()), &owner, after(9_000)).is_none());
-        assert!(of_access(&bearer, Some(StoredAccess { revoked: true, ..stored }), &owner, NOW).is_none());
+        assert!(of_access(&bearer, None, &owner, &scopes, NOW).is_none());
+        assert!(of_access(&other, Some(stored.clone()), &owner, &scopes, NOW).is_none());
+        assert!(of_access(&bearer, Some(stored.clone()), &owner, &scopes, after(8_999)).is_some());
+        assert!(of_access(&bearer, Some(stored.clone()), &owner, &scopes, after(9_000)).is_none());
+        assert!(of_access(&bearer, Some(StoredAccess { revoked: true, ..stored }), &owner, &scopes, NOW).is_none());
 
         let (bearer, stored) = refresh();
         let other = Bearer { hash: super::super::secret::SecretHash::of_text("x"), ..bearer };
-        assert!(of_refresh(&bearer, None, &owner, NOW).is_none());
-        assert!(of_refresh(&other, Some(stored.clone()), &owner, NOW).is_none());
-        assert!(of_refresh(&bearer, Some(stored.clone()), &owner, after(8_999)).is_some());
-        assert!(of_refresh(&bearer, Some(stored.clone()), &owner, after(9_000)).is_none());
+        assert!(of_refresh(&bearer, None, &owner, &scopes, NOW).is_none());
+        assert!(of_refresh(&other, Some(stored.clone()), &owner, &scopes, NOW).is_none());
+        assert!(of_refresh(&bearer, Some(stored.clone()), &owner, &scopes, after(8_999)).is_some());
+        assert!(of_refresh(&bearer, Some(stored.clone()), &owner, &scopes, after(9_000)).is_none());
         let rotation = Some(Rotation { successor: bearer.id, answer: None, grace_until: after(60_000) });
-        assert!(of_refresh(&bearer, Some(StoredRefresh { rotation, ..stored.clone() }), &owner, NOW).is_none());
-        assert!(of_refresh(&bearer, Some(StoredRefresh { revoked: true, ..stored }), &owner, NOW).is_none());
+        assert!(
+            of_refresh(&bearer, Some(StoredRefresh { rotation, ..stored.clone() }), &owner, &scopes, NOW).is_none()
+        );
+        assert!(of_refresh(&bearer, Some(StoredRefresh { revoked: true, ..stored }), &owner, &scopes, NOW).is_none());
+    }
+
+    #[test]
+    fn a_scope_that_is_no_more_is_told_of_no_token() {
+        let (owner, none) = (client("owner", Some(&[])), ScopeCatalogue::default());
+        let ((access, stored), (refresh, stored_refresh)) = (access(), refresh());
+        let told = of_access(&access, Some(stored), &owner, &none, NOW).unwrap();
+        assert_eq!(told.scopes, ScopeSet::empty());
+        let told = of_refresh(&refresh, Some(stored_refresh), &owner, &none, NOW).unwrap();
+        assert_eq!(told.scopes, ScopeSet::empty());
     }
 }

@@ -51,12 +51,13 @@ const SECRET_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 /// # Errors
 /// If it cannot be written as JSON.
 pub fn server_metadata(policy: &Policy, endpoints: &EndpointUrls) -> Result<String, serde_json::Error> {
+    let scopes = policy.scopes.ids();
     serde_json::to_string(&ServerMetadata {
         issuer: policy.issuer.as_str(),
         authorization_endpoint: &endpoints.authorization,
         token_endpoint: &endpoints.token,
         registration_endpoint: endpoints.registration.as_deref(),
-        scopes_supported: advertised(policy, &policy.scopes.unreserved()),
+        scopes_supported: advertised(policy, &scopes),
         response_types_supported: ["code"],
         response_modes_supported: ["query", "form_post"],
         grant_types_supported: ["authorization_code", "refresh_token", "client_credentials"],
@@ -87,7 +88,7 @@ struct ResourceMetadata<'a> {
 /// # Errors
 /// If it cannot be written as JSON.
 pub fn resource_metadata(policy: &Policy, resource: &Resource) -> Result<String, serde_json::Error> {
-    let scopes = policy.scopes_of(&resource.uri).intersection(&policy.scopes.unreserved());
+    let scopes = policy.scopes_of(&resource.uri);
     serde_json::to_string(&ResourceMetadata {
         resource: resource.uri.as_str(),
         authorization_servers: [policy.issuer.as_str()],
@@ -97,6 +98,7 @@ pub fn resource_metadata(policy: &Policy, resource: &Resource) -> Result<String,
     })
 }
 
-fn advertised<'a>(policy: &'a Policy, scopes: &ScopeSet) -> Vec<&'a str> {
-    policy.scopes.entries().iter().map(|entry| entry.name.as_str()).filter(|name| scopes.contains(name)).collect()
+fn advertised<'a>(policy: &'a Policy, scopes: &'a ScopeSet) -> Vec<&'a str> {
+    let described = policy.scopes.describe(scopes).filter(|scope| scope.advertised && !scope.reserved);
+    described.map(|scope| scope.name.as_str()).collect()
 }

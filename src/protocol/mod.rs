@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod authorize;
 pub mod bearer;
+pub mod catalogue;
 pub mod client;
 pub mod client_auth;
 pub mod client_change;
@@ -32,6 +33,7 @@ pub mod resource;
 pub mod response;
 pub mod revocation;
 pub mod scope;
+pub mod scope_change;
 pub mod scope_records;
 pub mod seal;
 pub mod secret;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::catalogue::ScopeCatalogue;
 use super::client::{
     AuthMethod, Client, ClientAuthentication, ClientId, ClientLifetimes, ClientMetadata, ClientOrigin, ConsentPolicy,
     GrantType, InvalidClientId,
@@ -14,7 +15,7 @@ use super::policy::Policy;
 use super::redirect::{InvalidRedirectUri, RedirectUri};
 use super::registration::is_web_page;
 use super::resource::ResourceUri;
-use super::scope::{ScopeCatalogue, ScopeSet};
+use super::scope::ScopeSet;
 use super::secret::{BearerText, SecretHash};
 use super::time::Timestamp;
 
@@ -338,9 +339,8 @@ pub(super) fn link(url: String) -> Result<String, InvalidClient> {
 pub(super) fn ceiling(scopes: &str, catalogue: &ScopeCatalogue) -> Result<ScopeSet, InvalidClient> {
     let unknown = |scope: &str| InvalidClient::UnknownScope(scope.to_owned());
     let set = ScopeSet::parse(scopes).map_err(|_| unknown(scopes))?;
-    let all = catalogue.names();
-    let stranger = set.iter().find(|scope| !all.contains(scope)).map(unknown);
-    stranger.map_or(Ok(set), Err)
+    let stranger = set.iter().find(|scope| catalogue.named(scope).is_none()).map(unknown);
+    stranger.map_or_else(|| Ok(catalogue.ids_of(&set)), Err)
 }
 
 fn known(resources: &[String], policy: &Policy) -> Result<Vec<ResourceUri>, InvalidClient> {

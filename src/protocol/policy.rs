@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::catalogue::ScopeCatalogue;
 use super::client::Client;
 use super::issuer::Issuer;
 use super::resource::{Resource, ResourceRegistry, ResourceUri};
-use super::scope::{ScopeCatalogue, ScopeSet};
+use super::scope::{OFFLINE_ACCESS, ScopeSet};
+use super::scope_records::ScopeRecords;
 
 /// How long things live.
 #[derive(Debug, Clone, Copy)]
@@ -59,14 +61,14 @@ impl Default for Lifetimes {
     }
 }
 
-/// Everything that the rules depend on and that does not change from request to request.
+/// Everything that the rules depend on and that does not change from request to request, as it is at one moment.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// The name of this server.
     pub issuer: Issuer,
-    /// All scopes.
+    /// All scopes that there are.
     pub scopes: ScopeCatalogue,
-    /// What a request without `scope` asks for.
+    /// What a request without `scope` asks for, by name.
     pub default_scopes: ScopeSet,
     /// All resources; at least one.
     pub resources: ResourceRegistry,
@@ -81,9 +83,33 @@ impl Policy {
         ResourceUri::parse(&self.issuer.absolute(url)).ok().and_then(|uri| self.resources.get(&uri))
     }
 
-    /// The scopes that mean something at a resource; none at one that is not registered.
+    /// This policy of the code, with the scopes that are stored.
+    #[must_use]
+    pub fn with_stored(&self, stored: &ScopeRecords) -> Self {
+        let scopes = self.scopes.overlaid(stored);
+        Self { resources: self.resources.with_scopes(&scopes), scopes, ..self.clone() }
+    }
+
+    /// The ids of the scopes that mean something at a resource; none at one that is not registered.
     #[must_use]
     pub fn scopes_of(&self, resource: &ResourceUri) -> ScopeSet {
         self.resources.get(resource).map_or_else(ScopeSet::empty, |known| known.scopes.clone())
+    }
+
+    /// Whether a scope of that name means something at a resource, or did so before it was retired.
+    #[must_use]
+    pub fn has_heard_of(&self, scope: &str, resource: &ResourceUri) -> bool {
+        let is_listed = |known: &Resource| known.listed.as_ref().is_none_or(|listed| listed.contains(scope));
+        scope != OFFLINE_ACCESS
+            && self.scopes.has_heard_of(scope)
+            && self.resources.get(resource).is_some_and(is_listed)
+    }
+
+    /// The names of the scopes that a client without a token is told to ask for at a resource: it may be one that
+    /// registered itself.
+    #[must_use]
+    pub fn suggested(&self, resource: &ResourceUri) -> ScopeSet {
+        let usual = self.scopes.ids_of(&self.default_scopes).intersection(&self.scopes_of(resource));
+        self.scopes.names_of(&usual.intersection(&self.scopes.unreserved()))
     }
 }

@@ -131,9 +131,9 @@ impl ReturnedPrompt {
     /// The query that makes the request again; `None` in another browser than the one that was asked, or
     /// if the client is not the same any more.
     #[must_use]
-    pub fn retry_query(&self, client: Option<Arc<Client>>, browser: &str) -> Option<String> {
+    pub fn retry_query(&self, client: Option<Arc<Client>>, browser: &str, policy: &Policy) -> Option<String> {
         let is_here = self.0.browser.matches(&SecretHash::of_text(browser));
-        client.filter(|_| is_here).and_then(|client| self.request(client)).map(|request| request.to_query(None))
+        client.filter(|_| is_here).and_then(|client| self.request(client)).map(|request| request.to_query(None, policy))
     }
 
     fn request(&self, client: Arc<Client>) -> Option<ValidRequest> {
@@ -159,6 +159,7 @@ impl ReturnedPrompt {
         self,
         client: Option<Arc<Client>>,
         viewer: &Viewer<'_>,
+        policy: &Policy,
         now: Timestamp,
     ) -> Result<ConsentPrompt, PageReason> {
         let sealed = &self.0;
@@ -174,6 +175,10 @@ impl ReturnedPrompt {
         }
         let client = client.filter(|client| client.as_shown() == Some(sealed.shown));
         let request = client.and_then(|client| self.request(client)).ok_or(PageReason::ClientChanged)?;
+        // What was asked about is what is given, or nothing is.
+        if sealed.scopes.within(&policy.scopes.ids()) != sealed.scopes {
+            return Err(PageReason::ScopeRetired);
+        }
         let Sealed { id, expires_at, subject, session, browser, .. } = self.0;
         Ok(ConsentPrompt { id, expires_at, subject, session, browser, request, remembered: false })
     }

@@ -82,7 +82,13 @@ impl<'a> RefreshRequest<'a> {
         // clients add `offline_access` and whatever the metadata names.
         // `offline_access` alone says for how long, but not for what.
         let requested = self.scopes.filter(|requested| !ScopeSet::offline_access().contains_all(requested));
-        let scopes = requested.map_or_else(|| granted.clone(), |requested| requested.intersection(&granted));
+        let (scopes, names) = match requested.map(|requested| policy.scopes.ids_of(&requested)) {
+            Some(ids) => {
+                let told = policy.scopes.names_of(&ids.intersection(&granted.ids()));
+                (granted.within(&policy.scopes.reach(&ids)), told)
+            }
+            None => (granted.clone(), policy.scopes.told(&granted, &stored.grant.scopes)),
+        };
         if scopes.is_empty() && !is_reuse {
             return Err(TokenReason::ScopeEmpty);
         }
@@ -93,6 +99,7 @@ impl<'a> RefreshRequest<'a> {
             grant: stored.grant,
             resource,
             scopes,
+            names,
             rotation: stored.rotation,
             lifetimes: policy.lifetimes.of(client),
             is_reuse,
@@ -108,6 +115,8 @@ pub struct CheckedRefresh {
     grant: Arc<Grant>,
     resource: ResourceUri,
     scopes: ScopeSet,
+    /// What the client is told of them.
+    names: ScopeSet,
     rotation: Option<Rotation>,
     lifetimes: Lifetimes,
     is_reuse: bool,
@@ -150,7 +159,7 @@ impl CheckedRefresh {
     /// What the client will get. Its holder is for the host to say whether they are still allowed.
     #[must_use]
     pub fn access(&self) -> Access {
-        Access { grant: Arc::clone(&self.grant), scopes: self.scopes.clone(), resource: self.resource.clone() }
+        Access { grant: Arc::clone(&self.grant), scopes: self.names.clone(), resource: self.resource.clone() }
     }
 
     /// Whether the token was used before and its answer is over: a theft, of which the store is to know
@@ -245,7 +254,8 @@ impl UncommittedRefresh {
     pub fn committed(self, outcome: Rotated) -> Result<TokenResponse, NotRotated> {
         match outcome {
             Rotated::First => {
-                Ok(TokenResponse::new(self.access_text, &self.op.access, Some(self.refresh_text), self.op.now))
+                let Self { refresh, op, access_text, refresh_text } = self;
+                Ok(TokenResponse::new(access_text, &op.access, refresh.names, Some(refresh_text), op.now))
             }
             Rotated::Repeated(rotation) => match self.refresh.open(&rotation, self.op.now) {
                 Some(repeated) => Err(NotRotated::Repeated(Box::new(self.refresh), repeated)),
@@ -280,15 +290,11 @@ impl Repeated {
         let refresh_token = BearerText::from_sealed(refresh_token);
         if scopes == asked.scopes && resource == asked.resource {
             let access_token = BearerText::from_sealed(access_token);
-            return Ok(TokenResponse::repeated(
-                (self.access, access_token),
-                expires_at.since(now),
-                scopes,
-                refresh_token,
-            ));
+            let access = (self.access, access_token);
+            return Ok(TokenResponse::repeated(access, expires_at.since(now), asked.names, refresh_token));
         }
-        let CheckedRefresh { grant, resource, scopes, lifetimes, .. } = asked;
-        Err(Box::new(CheckedAccess { grant, resource, scopes, refresh_token, lifetimes }))
+        let CheckedRefresh { grant, resource, scopes, names, lifetimes, .. } = asked;
+        Err(Box::new(CheckedAccess { grant, resource, scopes, names, refresh_token, lifetimes }))
     }
 }
 
@@ -298,6 +304,7 @@ pub struct CheckedAccess {
     grant: Arc<Grant>,
     resource: ResourceUri,
     scopes: ScopeSet,
+    names: ScopeSet,
     refresh_token: BearerText,
     lifetimes: Lifetimes,
 }
@@ -342,7 +349,10 @@ impl UncommittedAccess {
     /// If the token was not issued.
     pub fn committed(self, outcome: Issued) -> Result<TokenResponse, NotIssued> {
         match outcome {
-            Issued::Now => Ok(TokenResponse::new(self.text, &self.access, Some(self.checked.refresh_token), self.now)),
+            Issued::Now => {
+                let CheckedAccess { names, refresh_token, .. } = self.checked;
+                Ok(TokenResponse::new(self.text, &self.access, names, Some(refresh_token), self.now))
+            }
             Issued::Gone => Err(NotIssued::Refused(TokenReason::GrantRevoked)),
             Issued::Collision => Err(NotIssued::Collision(Box::new(self.checked))),
         }

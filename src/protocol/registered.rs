@@ -38,6 +38,7 @@ impl Registered {
         policy: &Policy,
     ) -> Result<Self, RegistrationReason> {
         let id = ClientId::parse(&seed.client_id(now)).map_err(|_| RegistrationReason::ServerError)?;
+        let terms = &terms.by_id(&policy.scopes);
         let metadata = granted(asked.metadata, asked.wants_client_credentials, terms);
         let has_secret = metadata.auth_method != AuthMethod::None;
         let secret = has_secret.then(|| seed.client_secret());
@@ -110,7 +111,7 @@ impl Registered {
             token_endpoint_auth_method: metadata.auth_method,
             grant_types: &metadata.grant_types,
             response_types: ["code"],
-            scope: self.client.ceiling(&policy.scopes).as_str(),
+            scope: policy.scopes.names_of(&self.client.ceiling(&policy.scopes)).as_str(),
         })
     }
 }

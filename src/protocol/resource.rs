@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::catalogue::ScopeCatalogue;
 use super::scope::ScopeSet;
 
 /// Why a text cannot name a resource.
@@ -116,9 +117,19 @@ pub struct Resource {
     pub uri: ResourceUri,
     /// What the consent page calls it; the app's name if there is none.
     pub name: Option<String>,
-    /// The scopes that mean something here. `offline_access` is about the connection and belongs to no
-    /// resource.
+    /// The names of the scopes that mean something here; `None` for all that there are.
+    pub listed: Option<ScopeSet>,
+    /// The ids of those scopes. `offline_access` is about the connection and belongs to no resource.
     pub scopes: ScopeSet,
+}
+
+impl Resource {
+    /// A resource with the scopes that are `listed` by name, or with all.
+    #[must_use]
+    pub fn new(uri: ResourceUri, name: Option<String>, listed: Option<ScopeSet>, catalogue: &ScopeCatalogue) -> Self {
+        let scopes = catalogue.of_resource(listed.as_ref());
+        Self { uri, name, listed, scopes }
+    }
 }
 
 /// All resources of the app. The first is the default for requests that name none.
@@ -136,6 +147,14 @@ impl ResourceRegistry {
             self.resources.push(resource);
         }
         is_new
+    }
+
+    /// The same resources with the scopes of another catalogue.
+    #[must_use]
+    pub fn with_scopes(&self, catalogue: &ScopeCatalogue) -> Self {
+        let again =
+            |known: &Resource| Resource::new(known.uri.clone(), known.name.clone(), known.listed.clone(), catalogue);
+        Self { resources: self.resources.iter().map(again).collect(), default: self.default }
     }
 
     /// Makes a registered resource the default; `false` if it is not registered.
@@ -233,13 +252,11 @@ mod tests {
     fn the_first_resource_is_the_default_until_another_is_named() {
         let mut registry = ResourceRegistry::default();
         assert!(registry.default_resource().is_none());
+        let resource = |text| Resource::new(uri(text), None, None, &ScopeCatalogue::default());
         for text in ["https://h/api", "https://h/mcp"] {
-            assert!(registry.add(Resource { uri: uri(text), name: None, scopes: ScopeSet::empty() }));
+            assert!(registry.add(resource(text)));
         }
-        assert!(
-            !registry.add(Resource { uri: uri("https://h/api/"), name: None, scopes: ScopeSet::empty() }),
-            "one entry a resource"
-        );
+        assert!(!registry.add(resource("https://h/api/")), "one entry a resource");
         assert_eq!(registry.default_resource().unwrap().uri, uri("https://h/api"));
         assert!(registry.set_default(&uri("https://h/mcp")) && !registry.set_default(&uri("https://h/x")));
         assert_eq!(registry.default_resource().unwrap().uri, uri("https://h/mcp"));

@@ -15,7 +15,10 @@ pub struct InvalidScope;
 
 /// A set of scopes: sorted, without repetition, at most a few kilobytes of text.
 ///
-/// Kept as the text that goes over the wire, so that a set costs one allocation and a clone none.
+/// Kept as one text, so that a set costs one allocation and a clone none. What clients send and are sent are names.
+/// What is stored are the [ids](super::scope_records::ScopeRecord::id) of scopes, with `\implied` behind those that
+/// nobody asked for and that came with another one. An id is nearly always the name itself; where it is not, it has
+/// a backslash, which no client can send (RFC 6749 §3.3).
 #[derive(Clone, PartialEq, Eq, Hash, Default, Serialize)]
 #[serde(transparent)]
 pub struct ScopeSet(Arc<str>);
@@ -26,15 +29,23 @@ impl ScopeSet {
     /// # Errors
     /// If a character is not allowed in a scope (RFC 6749 §3.3: `%x21 / %x23-5B / %x5D-7E`).
     pub fn parse(text: &str) -> Result<Self, InvalidScope> {
-        // RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
-        if text.bytes().any(|byte| !matches!(byte, b' ' | 0x21 | 0x23..=0x5B | 0x5D..=0x7E)) {
+        if !is_name(text.bytes().filter(|byte| *byte != b' ')) {
             return Err(InvalidScope);
         }
         Ok(Self::of(text.split(' ').filter(|scope| !scope.is_empty())))
     }
 
+    /// The set that a store kept as text: the ids of scopes. Never for what a client sent.
+    ///
+    /// # Errors
+    /// If something in it is no id of a scope.
+    pub fn from_stored(text: &str) -> Result<Self, InvalidScope> {
+        let ids = || text.split(' ').filter(|id| !id.is_empty());
+        if ids().all(is_stored) { Ok(Self::of(ids())) } else { Err(InvalidScope) }
+    }
+
     /// The set of texts that are known to be scopes.
-    fn of<'a>(scopes: impl Iterator<Item = &'a str>) -> Self {
+    pub(super) fn of<'a>(scopes: impl Iterator<Item = &'a str>) -> Self {
         let mut scopes: Vec<&str> = scopes.collect();
         scopes.sort_unstable();
         scopes.dedup();
@@ -97,6 +108,27 @@ impl ScopeSet {
         Self::of(self.iter().filter(|scope| other.contains(scope)))
     }
 
+    /// The part of this set that is about scopes of `ids`, whether they were asked for or came with others.
+    #[must_use]
+    pub fn within(&self, ids: &Self) -> Self {
+        if ids.contains_all(self) {
+            return self.clone();
+        }
+        Self::of(self.iter().filter(|mine| ids.contains(id(mine))))
+    }
+
+    /// The ids of this set, whether they were asked for or came with others.
+    #[must_use]
+    pub fn ids(&self) -> Self {
+        if self.iter().any(is_implied) { Self::of(self.iter().map(id)) } else { self.clone() }
+    }
+
+    /// Whether a scope is in this set, asked for or come with others.
+    #[must_use]
+    pub fn mentions(&self, scope: &str) -> bool {
+        self.iter().any(|mine| id(mine) == scope)
+    }
+
     /// This set without `scope`.
     #[must_use]
     pub fn without(&self, scope: &str) -> Self {
@@ -125,72 +157,60 @@ impl fmt::Display for ScopeSet {
 impl<'de> Deserialize<'de> for ScopeSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
+        Self::from_stored(&text).map_err(serde::de::Error::custom)
     }
 }
 
-/// One scope of the catalogue and what the consent page says about it.
+/// What follows an id in what was granted if nobody asked for it but for another scope that has it in it.
+const IMPLIED: &str = "\\implied";
+
+/// RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
+fn is_name(mut bytes: impl Iterator<Item = u8>) -> bool {
+    bytes.all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
+}
+
+/// Whether a text is a name, or a name and what tells it from an earlier scope of that name.
+pub(super) fn is_id(text: &str) -> bool {
+    let (name, number) = text.split_once('\\').map_or((text, None), |(name, number)| (name, Some(number)));
+    let is_number = |text: &str| text.len() < 10 && text.starts_with(|first| matches!(first, '1'..='9'));
+    !name.is_empty()
+        && is_name(name.bytes())
+        && number.is_none_or(|text| is_number(text) && text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn is_stored(text: &str) -> bool {
+    is_id(id(text))
+}
+
+/// The id in an entry of what was granted.
+pub(super) fn id(entry: &str) -> &str {
+    entry.strip_suffix(IMPLIED).unwrap_or(entry)
+}
+
+/// Whether an entry of what was granted is there because another scope has it in it.
+pub(super) fn is_implied(entry: &str) -> bool {
+    entry.ends_with(IMPLIED)
+}
+
+/// The entry for a scope that comes with another one.
+pub(super) fn implied(id: &str) -> String {
+    format!("{id}{IMPLIED}")
+}
+
+/// The id of the scope that is the `number`th of its name.
+pub(super) fn numbered(name: &str, number: usize) -> String {
+    if number < 2 { name.to_owned() } else { format!("{name}\\{number}") }
+}
+
+/// One scope, as people are told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScopeEntry {
-    /// The name on the wire.
+    /// Its name on the wire.
     pub name: String,
     /// What it allows, in words that a user of the app understands.
     pub description: String,
     /// Whether only clients of the app's own people may have it.
     pub reserved: bool,
-}
-
-/// All scopes that the app knows, in the order in which people should read them.
-#[derive(Debug, Clone, Default)]
-pub struct ScopeCatalogue {
-    entries: Vec<ScopeEntry>,
-    /// Kept, because every exchange asks for them.
-    names: ScopeSet,
-    unreserved: ScopeSet,
-}
-
-impl ScopeCatalogue {
-    /// Adds a scope; a later entry of the same name replaces the earlier one.
-    ///
-    /// # Errors
-    /// If its name is not exactly one scope by RFC 6749 §3.3.
-    pub fn add(&mut self, entry: ScopeEntry) -> Result<(), InvalidScope> {
-        let name = entry.name.as_str();
-        if ScopeSet::parse(name)?.as_str() != name || name.contains(' ') || name.is_empty() {
-            return Err(InvalidScope);
-        }
-        match self.entries.iter_mut().find(|known| known.name == entry.name) {
-            Some(known) => *known = entry,
-            None => self.entries.push(entry),
-        }
-        self.names = ScopeSet::of(self.entries.iter().map(|entry| entry.name.as_str()));
-        let unreserved = self.entries.iter().filter(|entry| !entry.reserved);
-        self.unreserved = ScopeSet::of(unreserved.map(|entry| entry.name.as_str()));
-        Ok(())
-    }
-
-    /// The scopes in the order in which they were added.
-    #[must_use]
-    pub fn entries(&self) -> &[ScopeEntry] {
-        &self.entries
-    }
-
-    /// The names of all scopes.
-    #[must_use]
-    pub fn names(&self) -> ScopeSet {
-        self.names.clone()
-    }
-
-    /// The names of the scopes that a client that registered itself may have.
-    #[must_use]
-    pub fn unreserved(&self) -> ScopeSet {
-        self.unreserved.clone()
-    }
-
-    /// The entries of `scopes`, in the order of the catalogue.
-    pub fn describe<'a>(&'a self, scopes: &'a ScopeSet) -> impl Iterator<Item = &'a ScopeEntry> {
-        self.entries.iter().filter(|entry| scopes.contains(&entry.name))
-    }
 }
 
 #[cfg(test)]
@@ -227,21 +247,26 @@ mod tests {
     }
 
     #[test]
-    fn the_catalogue_keeps_its_own_order() {
-        let entry = |name: &str, description: &str, reserved| ScopeEntry {
-            name: name.to_owned(),
-            description: description.to_owned(),
-            reserved,
-        };
-        let mut catalogue = ScopeCatalogue::default();
-        catalogue.add(entry("z", "last letter", false)).unwrap();
-        catalogue.add(entry("a", "first letter", true)).unwrap();
-        catalogue.add(entry("z", "the end", false)).unwrap();
-        let described: Vec<_> = catalogue.entries().iter().map(|e| e.description.as_str()).collect();
-        assert_eq!(described, ["the end", "first letter"]);
-        assert_eq!((catalogue.names(), catalogue.unreserved()), (set("a z"), set("z")));
-        for bad in ["", "a b", " a", "a\"", "ü"] {
-            assert!(catalogue.add(entry(bad, "", false)).is_err(), "{bad:?}");
+    fn what_is_stored_has_ids_that_no_client_can_send() {
+        let stored = ScopeSet::from_stored(r"write\2 read\implied a\10\implied admin").unwrap();
+        assert_eq!(stored.as_str(), r"a\10\implied admin read\implied write\2");
+        let json = serde_json::to_string(&stored).unwrap();
+        assert_eq!(serde_json::from_str::<ScopeSet>(&json).unwrap(), stored);
+        for id in stored.iter().filter(|id| id.contains('\\')) {
+            assert_eq!(ScopeSet::parse(id), Err(InvalidScope), "{id}");
         }
+        for bad in
+            [r"a\", r"\2", r"a\x", r"a\0", r"a\02", r"a\2\3", r"\implied", r"a\implied\2", "a\"", r"a\1234567890"]
+        {
+            assert_eq!(ScopeSet::from_stored(bad), Err(InvalidScope), "{bad}");
+            assert!(serde_json::from_value::<ScopeSet>(bad.into()).is_err(), "{bad}");
+        }
+        assert!(
+            stored.mentions("read")
+                && stored.mentions(r"a\10")
+                && !stored.mentions("write")
+                && !stored.contains("read")
+        );
+        assert_eq!(stored.within(&set("read admin x")).as_str(), r"admin read\implied");
     }
 }

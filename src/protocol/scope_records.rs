@@ -14,11 +14,12 @@ pub struct ScopeRecords {
 /// One scope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScopeRecord {
-    /// What grants and tokens have of it: never used for another scope, also not for one of the same name.
+    /// What grants, tokens and clients have of it: never used for another scope, also not for one of the same name.
+    /// The first scope of a name has that name as its id.
     pub id: String,
     /// The name on the wire.
     pub name: String,
-    /// What it allows, in words that a user of the app understands.
+    /// What it allows, in words that a user of the app understands. Empty in a store: as the code has it.
     pub description: String,
     /// Whether only clients of the app's own people may have it.
     pub reserved: bool,
@@ -30,6 +31,10 @@ pub struct ScopeRecord {
     pub implies: Vec<String>,
     /// What became of it if it is no more.
     pub retired: Option<Retired>,
+    /// Whether the code of the app has it. What is stored of such a scope is what was changed of it since, and it
+    /// goes when the code has it no more.
+    #[serde(default)]
+    pub of_code: bool,
 }
 
 /// What a retired scope is worth where it was granted before. Nobody gets it anew.

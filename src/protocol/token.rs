@@ -123,11 +123,13 @@ impl<'a> CodeExchange<'a> {
         }
         let asked = audience(&stored.grant, self.resource, self.client, policy);
         let (resource, scopes) = asked.or_else(|reason| whatever(&stored.grant, stored.redeemed, reason))?;
+        let names = policy.scopes.told(&scopes, &stored.grant.scopes);
         Ok(CheckedExchange {
             code: self.code.id,
             grant: stored.grant,
             resource,
             scopes,
+            names,
             gets_refresh: self.client.may_use(GrantType::RefreshToken),
             lifetimes: policy.lifetimes.of(self.client),
         })
@@ -146,16 +148,15 @@ pub(super) fn audience(
         None => grant.resources.first(),
     };
     let resource = resource.ok_or(TokenReason::ResourceNotGranted)?.clone();
-    // What a client may get can have become less since its user agreed.
+    // What a client may get can have become less since its user agreed, and so can the scopes that there are.
     let limit = client.scope_limit(&policy.scopes);
-    let scopes = grant.scopes.intersection(&policy.scopes_of(&resource)).intersection(&limit);
+    let left = policy.scopes.left_of(&grant.scopes).within(&limit);
+    let scopes = left.within(&policy.scopes_of(&resource));
     if scopes.is_empty() {
         return Err(TokenReason::ScopeEmpty);
     }
     // It belongs to no resource, and clients look for it in the answer.
-    let stays = grant.scopes.contains(OFFLINE_ACCESS)
-        && limit.contains(OFFLINE_ACCESS)
-        && client.may_use(GrantType::RefreshToken);
+    let stays = left.contains(OFFLINE_ACCESS) && client.may_use(GrantType::RefreshToken);
     Ok((resource, if stays { scopes.union(&ScopeSet::offline_access()) } else { scopes }))
 }
 
@@ -187,6 +188,7 @@ pub struct CheckedExchange {
     grant: Arc<Grant>,
     resource: ResourceUri,
     scopes: ScopeSet,
+    names: ScopeSet,
     gets_refresh: bool,
     lifetimes: Lifetimes,
 }
@@ -216,7 +218,7 @@ impl CheckedExchange {
     /// What the client will get.
     #[must_use]
     pub fn access(&self) -> Access {
-        Access { grant: Arc::clone(&self.grant), scopes: self.scopes.clone(), resource: self.resource.clone() }
+        Access { grant: Arc::clone(&self.grant), scopes: self.names.clone(), resource: self.resource.clone() }
     }
 
     /// Makes the tokens.
@@ -297,7 +299,9 @@ impl UncommittedTokens {
     /// If the code was not redeemed by this request.
     pub fn committed(self, outcome: Redeemed) -> Result<TokenResponse, NotRedeemed> {
         match outcome {
-            Redeemed::First => Ok(TokenResponse::new(self.access_text, &self.access, self.refresh_text, self.now)),
+            Redeemed::First => {
+                Ok(TokenResponse::new(self.access_text, &self.access, self.exchange.names, self.refresh_text, self.now))
+            }
             Redeemed::Replayed => Err(NotRedeemed::Refused(TokenReason::CodeReplayed)),
             Redeemed::Gone => Err(NotRedeemed::Refused(TokenReason::CodeUnknown)),
             Redeemed::Collision => Err(NotRedeemed::Collision(Box::new(self.exchange))),
@@ -311,15 +315,17 @@ pub struct TokenResponse {
     access: OrderedId,
     access_token: BearerText,
     expires_in: Duration,
-    scopes: ScopeSet,
+    names: ScopeSet,
     refresh_token: Option<BearerText>,
     extra: ExtraFields,
 }
 
 impl TokenResponse {
+    /// The scopes go by their names.
     pub(super) fn new(
         access_token: BearerText,
         access: &AccessRecord,
+        names: ScopeSet,
         refresh_token: Option<BearerText>,
         now: Timestamp,
     ) -> Self {
@@ -327,7 +333,7 @@ impl TokenResponse {
             access: access.id,
             access_token,
             expires_in: access.expires_at.since(now),
-            scopes: access.scopes.clone(),
+            names,
             refresh_token,
             extra: ExtraFields::default(),
         }
@@ -336,11 +342,11 @@ impl TokenResponse {
     pub(super) fn repeated(
         (access, access_token): (OrderedId, BearerText),
         expires_in: Duration,
-        scopes: ScopeSet,
+        names: ScopeSet,
         refresh_token: BearerText,
     ) -> Self {
         let extra = ExtraFields::default();
-        Self { access, access_token, expires_in, scopes, refresh_token: Some(refresh_token), extra }
+        Self { access, access_token, expires_in, names, refresh_token: Some(refresh_token), extra }
     }
 
     /// The same with fields of the host's own.
@@ -375,7 +381,7 @@ impl TokenResponse {
         };
         let before = [r#"{"access_token":""#, self.access_token.expose(), r#"","token_type":"Bearer","expires_in":"#];
         let extra = self.extra.members();
-        let behind = [r#","scope":""#, self.scopes.as_str(), refresh_name, refresh_token, "\"", &extra, "}"];
+        let behind = [r#","scope":""#, self.names.as_str(), refresh_name, refresh_token, "\"", &extra, "}"];
         let length = before.iter().chain(&behind).map(|text| text.len()).sum::<usize>() + digits;
         let mut json = String::with_capacity(length);
         json.extend(before);

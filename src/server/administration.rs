@@ -49,10 +49,11 @@ impl Server {
     /// # Errors
     /// See [`ChangeClientError`].
     pub async fn change_client(&self, id: &ClientId, change: ClientChange) -> Result<ClientSummary, ChangeClientError> {
-        let catalogue = &self.0.policy.scopes;
+        let current = self.current().await?;
+        let catalogue = &current.policy.scopes;
         let changed = self.change(id, false, |client| Ok(change.clone().apply(client, catalogue)?)).await?;
         self.audit(EventKind::ClientUpdated { client: id.clone() });
-        Ok(self.summary(&changed))
+        Ok(self.summary(&changed, catalogue))
     }
 
     /// Shuts a client out, and ends everything that it was given: from now on it gets nothing, and no token of it

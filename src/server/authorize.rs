@@ -13,6 +13,7 @@ use crate::protocol::client::ClientId;
 use crate::protocol::error::{AuthorizeReason, PageReason};
 use crate::protocol::interaction::{Consent, Login, Question};
 use crate::protocol::params::Parameters;
+use crate::protocol::policy::Policy;
 use crate::protocol::prompt::{ConsentPrompt, PromptId, Viewer};
 use crate::protocol::response::AuthorizeResponse;
 use crate::storage::Storage as _;
@@ -30,10 +31,12 @@ pub(crate) enum Authorization {
 impl Server {
     /// Answers an authorization request. `browser` is the value of our cookie, if the browser has one.
     pub(crate) async fn authorize(&self, request: &Parts, browser: Option<&str>) -> Result<Authorization, PageRefusal> {
+        let current = self.current().await?;
+        let policy = &current.policy;
         let query = request.uri.query().unwrap_or_default();
         let parameters = Parameters::parse(query.as_bytes(), &authorize::PARAMETERS);
         let id = authorize::client_id(&parameters)?;
-        self.authorize_client(request, &parameters, &id, browser).await.map_err(|refusal| refusal.of(&id))
+        self.authorize_client(request, &parameters, &id, browser, policy).await.map_err(|refusal| refusal.of(&id))
     }
 
     async fn authorize_client(
@@ -42,26 +45,27 @@ impl Server {
         parameters: &Parameters<'_>,
         id: &ClientId,
         browser: Option<&str>,
+        policy: &Policy,
     ) -> Result<Authorization, PageRefusal> {
         let client = self.client_by_id(id).await?;
-        let valid = match ValidRequest::check(parameters, client, &self.0.policy) {
+        let valid = match ValidRequest::check(parameters, client, policy) {
             Ok(valid) => valid,
             Err(AuthorizeError::ShowPage(reason)) => return Err(reason.into()),
-            Err(AuthorizeError::Redirect(error)) => return self.refuse(&error),
+            Err(AuthorizeError::Redirect(error)) => return self.refuse(&error, policy),
         };
         let user = self.0.host.signed_in(request).await?;
         let signed_in = user.as_ref().map(|user| user.authenticated_at);
         match (valid.wishes().login(signed_in, self.now()), user) {
-            (Ok(Login::Enough), Some(user)) => self.decide_or_ask(valid, &user, browser).await,
-            (Ok(Login::Enough), None) => self.sign_in(request, &valid, false).await,
-            (Ok(Login::Needed { fresh }), _) => self.sign_in(request, &valid, fresh).await,
-            (Err(reason), _) => self.refuse(&valid.refuse(reason)),
+            (Ok(Login::Enough), Some(user)) => self.decide_or_ask(valid, &user, browser, policy).await,
+            (Ok(Login::Enough), None) => self.sign_in(request, &valid, false, policy).await,
+            (Ok(Login::Needed { fresh }), _) => self.sign_in(request, &valid, fresh, policy).await,
+            (Err(reason), _) => self.refuse(&valid.refuse(reason), policy),
         }
     }
 
     /// An error whose client may get it, or a page with a link if nobody has seen that client yet.
-    fn refuse(&self, error: &RedirectError) -> Result<Authorization, PageRefusal> {
-        let response = error.response(&self.0.policy);
+    fn refuse(&self, error: &RedirectError, policy: &Policy) -> Result<Authorization, PageRefusal> {
+        let response = error.response(policy);
         if error.may_redirect_unseen() {
             let _ = self.refused(Some(&error.client().id), error.reason());
             return Ok(Authorization::Answer(response));
@@ -73,8 +77,14 @@ impl Server {
         })
     }
 
-    async fn sign_in(&self, request: &Parts, valid: &ValidRequest, fresh: bool) -> Result<Authorization, PageRefusal> {
-        let query = valid.to_query(fresh.then(|| self.now()));
+    async fn sign_in(
+        &self,
+        request: &Parts,
+        valid: &ValidRequest,
+        fresh: bool,
+        policy: &Policy,
+    ) -> Result<Authorization, PageRefusal> {
+        let query = valid.to_query(fresh.then(|| self.now()), policy);
         let return_to = ReturnTo::checked(&format!("{}?{query}", self.0.paths.authorize));
         let ask = SignIn { return_to, login_hint: valid.wishes().login_hint.clone(), fresh };
         let location = self.0.host.sign_in(request, ask).await?;
@@ -86,21 +96,24 @@ impl Server {
         valid: ValidRequest,
         user: &User,
         browser: Option<&str>,
+        policy: &Policy,
     ) -> Result<Authorization, PageRefusal> {
-        if !self.may_ask(&valid, user).await? {
-            return self.refuse(&valid.refuse(AuthorizeReason::Vetoed));
+        if !self.may_ask(&valid, user, policy).await? {
+            return self.refuse(&valid.refuse(AuthorizeReason::Vetoed), policy);
         }
         let given = self.0.storage.consents(&user.subject, &valid.client().id).await?;
-        match valid.question(&user.subject, &given) {
-            Question::Ask if valid.wishes().no_page => self.refuse(&valid.refuse(AuthorizeReason::ConsentRequired)),
-            Question::Ask => self.ask(valid, user, &given, browser).await,
+        match valid.question(&user.subject, &given, policy) {
+            Question::Ask if valid.wishes().no_page => {
+                self.refuse(&valid.refuse(AuthorizeReason::ConsentRequired), policy)
+            }
+            Question::Ask => self.ask(valid, user, &given, browser, policy).await,
             Question::Skip => {
-                let prompt = self.prompt(valid, user, "")?;
-                self.answer_unasked(prompt, Answered::Skipped, user, browser).await
+                let prompt = self.prompt(valid, user, "", policy)?;
+                self.answer_unasked(prompt, Answered::Skipped, user, browser, policy).await
             }
             Question::Remembered => {
-                let prompt = self.prompt(valid, user, "")?.remembered();
-                self.answer_unasked(prompt, Answered::Remembered, user, browser).await
+                let prompt = self.prompt(valid, user, "", policy)?.remembered();
+                self.answer_unasked(prompt, Answered::Remembered, user, browser, policy).await
             }
         }
     }
@@ -111,22 +124,29 @@ impl Server {
         answered: Answered,
         user: &User,
         browser: Option<&str>,
+        policy: &Policy,
     ) -> Result<Authorization, PageRefusal> {
-        match self.commit(prompt, Word::Allow(answered)).await? {
+        match self.commit(prompt, Word::Allow(answered), policy).await? {
             Committed::Answer(response) => Ok(Authorization::Answer(response)),
             Committed::ConsentGone(request) if request.wishes().no_page => {
-                self.refuse(&request.refuse(AuthorizeReason::ConsentRequired))
+                self.refuse(&request.refuse(AuthorizeReason::ConsentRequired), policy)
             }
-            Committed::ConsentGone(request) => self.ask(*request, user, &[], browser).await,
+            Committed::ConsentGone(request) => self.ask(*request, user, &[], browser, policy).await,
             Committed::AlreadyDecided { .. } => Err(PageReason::ServerError.into()),
         }
     }
 
-    fn prompt(&self, valid: ValidRequest, user: &User, browser: &str) -> Result<ConsentPrompt, PageRefusal> {
+    fn prompt(
+        &self,
+        valid: ValidRequest,
+        user: &User,
+        browser: &str,
+        policy: &Policy,
+    ) -> Result<ConsentPrompt, PageRefusal> {
         let now = self.now();
         let viewer = Viewer { subject: &user.subject, session: &user.session, browser };
         let id = PromptId::new(now, self.random()?);
-        Ok(ConsentPrompt::new(valid, &viewer, id, now.after(self.0.policy.lifetimes.prompt)))
+        Ok(ConsentPrompt::new(valid, &viewer, id, now.after(policy.lifetimes.prompt)))
     }
 
     async fn ask(
@@ -135,16 +155,17 @@ impl Server {
         user: &User,
         given: &[Consent],
         browser: Option<&str>,
+        policy: &Policy,
     ) -> Result<Authorization, PageRefusal> {
         let browser = match browser {
             Some(known) => known.to_owned(),
             None => URL_SAFE_NO_PAD.encode(self.random::<32>()?),
         };
-        let prompt = self.prompt(valid, user, &browser)?;
+        let prompt = self.prompt(valid, user, &browser, policy)?;
         let sealed = prompt.seal(&self.0.keys, &self.random()?).ok_or(PageReason::ServerError)?;
-        let view = self.consent_view(prompt.request(), user, given, sealed);
+        let view = self.consent_view(prompt.request(), user, given, sealed, policy);
         let page = self.0.ui.consent(&view).await?;
-        self.renew(prompt.request().client(), self.0.policy.lifetimes.registration).await;
+        self.renew(prompt.request().client(), policy.lifetimes.registration).await;
         Ok(Authorization::Ask { page, browser })
     }
 

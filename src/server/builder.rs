@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use super::clients::FixedClient;
 use super::resources::{catalogue, known_scopes, registry};
 use super::{Documents, Inner, InvalidConfiguration, Paths, Resource, Server};
@@ -11,10 +13,10 @@ use crate::host::{
 use crate::protocol::issuer::Issuer;
 use crate::protocol::new_client::NewClient;
 use crate::protocol::policy::{Lifetimes, Policy};
-use crate::protocol::scope::ScopeEntry;
+use crate::protocol::scope_change::Scope;
 use crate::protocol::seal::Keys;
 use crate::protocol::time::Timestamp;
-use crate::storage::{AnyStorage, Durability, Storage};
+use crate::storage::{AnyStorage, Durability, InForce, Storage};
 
 /// Who may register clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,7 +46,7 @@ pub struct Builder {
     issuer: String,
     base_path: Option<String>,
     app: Option<AppView>,
-    scopes: Vec<ScopeEntry>,
+    scopes: Vec<Scope>,
     default_scopes: String,
     resources: Vec<Resource>,
     default_resource: Option<String>,
@@ -118,14 +120,18 @@ impl Builder {
 
     /// Adds a scope with what people are told about it, such as `"See your projects"`. The consent page
     /// lists scopes in the order in which they are added.
-    pub fn scope(mut self, name: &str, description: &str) -> Self {
-        self.scopes.push(ScopeEntry { name: name.to_owned(), description: description.to_owned(), reserved: false });
-        self
+    pub fn scope(self, name: &str, description: &str) -> Self {
+        self.add_scope(Scope::new(name, description))
     }
 
     /// Adds a scope that clients which registered themselves never get and are not told of.
-    pub fn reserved_scope(mut self, name: &str, description: &str) -> Self {
-        self.scopes.push(ScopeEntry { name: name.to_owned(), description: description.to_owned(), reserved: true });
+    pub fn reserved_scope(self, name: &str, description: &str) -> Self {
+        self.add_scope(Scope::new(name, description).reserved())
+    }
+
+    /// Adds a scope with all that can be said of it, such as what it implies. Of two of one name the later counts.
+    pub fn add_scope(mut self, scope: Scope) -> Self {
+        self.scopes.push(scope);
         self
     }
 
@@ -265,9 +271,9 @@ impl Builder {
         let documents = Documents::new(&policy, &paths, self.registration.who)?;
         let trail = Trail::new(self.audits, Arc::clone(&self.clock), Arc::clone(&self.entropy));
         let inner = Inner {
-            policy,
+            in_force: Arc::new(InForce::new(policy, storage.clone())),
             paths,
-            documents,
+            documents: ArcSwap::from_pointee(documents),
             app,
             registration: self.registration,
             fixed_clients,

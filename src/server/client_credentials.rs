@@ -42,7 +42,8 @@ impl Server {
         parameters: &Parameters<'_>,
         client: &Client,
     ) -> Result<Option<TokenResponse>, TokenReason> {
-        let mut checked: CheckedAccess = ClientRequest::read(parameters, client)?.check(&self.0.policy)?;
+        let current = self.current().await?;
+        let mut checked: CheckedAccess = ClientRequest::read(parameters, client)?.check(&current.policy)?;
         for _ in 0..MINT_TRIES {
             let seed = ClientGrantSeed::from_random(&self.random()?);
             let minted = checked.mint(&seed, self.now());

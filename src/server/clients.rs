@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{MINT_TRIES, Server};
 use crate::host::{EntropyError, EventKind};
+use crate::protocol::catalogue::ScopeCatalogue;
 use crate::protocol::client::{AuthMethod, Client, ClientId, ClientLifetimes, ClientOrigin, ConsentPolicy, GrantType};
 use crate::protocol::new_client::{InvalidClient, NewClient, NewClientSeed, is_as_stored};
 use crate::protocol::redirect::RedirectUri;
@@ -99,14 +100,16 @@ impl Server {
     /// # Errors
     /// See [`CreateClientError`].
     pub async fn create_client(&self, client: NewClient) -> Result<CreatedClient, CreateClientError> {
+        let current = self.current().await?;
+        let scopes = &current.policy.scopes;
         for _ in 0..MINT_TRIES {
             let seed = NewClientSeed::from_random(&self.random()?);
-            let (created, secret) = client.clone().create(&self.0.policy, &seed, self.now())?;
+            let (created, secret) = client.clone().create(&current.policy, &seed, self.now())?;
             let created = Arc::new(created);
             match self.0.storage.insert_client(self.administrators(&created)).await? {
                 Inserted::New => {
                     self.audit(EventKind::ClientCreated { client: created.id.clone() });
-                    return Ok(CreatedClient { client: self.summary(&created), secret });
+                    return Ok(CreatedClient { client: self.summary(&created, scopes), secret });
                 }
                 Inserted::Taken | Inserted::Folded(_) | Inserted::Blocked => {}
             }
@@ -119,7 +122,8 @@ impl Server {
     /// # Errors
     /// If the store cannot answer.
     pub async fn client(&self, id: &ClientId) -> Result<Option<ClientSummary>, StorageError> {
-        Ok(self.client_by_id(id).await?.map(|client| self.summary(&client)))
+        let current = self.current().await?;
+        Ok(self.client_by_id(id).await?.map(|client| self.summary(&client, &current.policy.scopes)))
     }
 
     /// All clients in the order of their ids, those of the builder once they were used: at most `limit`
@@ -128,8 +132,9 @@ impl Server {
     /// # Errors
     /// If the store cannot answer.
     pub async fn clients(&self, after: Option<&ClientId>, limit: u32) -> Result<Vec<ClientSummary>, StorageError> {
+        let current = self.current().await?;
         let clients = self.0.storage.clients(after, limit).await?;
-        Ok(clients.iter().map(|client| self.summary(client)).collect())
+        Ok(clients.iter().map(|client| self.summary(client, &current.policy.scopes)).collect())
     }
 
     pub(super) async fn client_by_id(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
@@ -169,7 +174,7 @@ impl Server {
         InsertClient { client: Arc::clone(client), budget: None, now: self.now() }
     }
 
-    pub(super) fn summary(&self, client: &Client) -> ClientSummary {
+    pub(super) fn summary(&self, client: &Client, catalogue: &ScopeCatalogue) -> ClientSummary {
         let metadata = &client.metadata;
         ClientSummary {
             id: client.id.clone(),
@@ -180,7 +185,7 @@ impl Server {
             redirect_uris: metadata.redirect_uris.clone(),
             auth_method: metadata.auth_method,
             grant_types: metadata.grant_types.clone(),
-            scopes: client.ceiling(&self.0.policy.scopes),
+            scopes: catalogue.names_of(&client.ceiling(catalogue)),
             introspects: client.introspects.clone(),
             consent: client.consent_policy,
             blocked: client.blocked,

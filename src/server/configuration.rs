@@ -17,6 +17,9 @@ pub enum InvalidConfiguration {
     /// A scope is used that is not in the catalogue.
     #[error("the scope {0:?} is not in the catalogue: add it with `scope`")]
     UnknownScope(String),
+    /// A scope implies itself by way of others.
+    #[error("the scope {0:?} implies itself by way of others")]
+    ScopeCycle(String),
     /// There is no scope.
     #[error("there is no scope: add one with `scope`")]
     NoScope,

@@ -11,6 +11,7 @@ use crate::protocol::client::Client;
 use crate::protocol::error::{AuthorizeReason, PageReason};
 use crate::protocol::grant::Subject;
 use crate::protocol::params::Parameters;
+use crate::protocol::policy::Policy;
 use crate::protocol::prompt::{ApprovalSeed, ConsentPrompt, NotDecided, ReturnedPrompt, Viewer};
 use crate::protocol::response::AuthorizeResponse;
 use crate::storage::{Decide, Storage as _};
@@ -64,23 +65,31 @@ impl Server {
         let sealed = form.one(PROMPT_FIELD).ok().flatten().ok_or(PageReason::PromptForged)?;
         let returned = ReturnedPrompt::open(&self.0.keys, sealed)?;
         let browser = browser.ok_or(PageReason::OtherBrowser)?;
+        let current = self.current().await?;
+        let policy = &current.policy;
         let id = returned.client().clone();
         let client = self.client_by_id(&id).await.map_err(|error| PageRefusal::from(error).of(&id))?;
-        let way_back = self.start_again(&returned, client.clone(), browser);
+        let way_back = self.start_again(&returned, client.clone(), browser, policy);
         let (prompt, user) = self
-            .resume(request, returned, client, browser)
+            .resume(request, returned, client, browser, policy)
             .await
             .map_err(|refusal| PageRefusal { way_back, ..refusal }.of(&id))?;
-        self.decide_prompt(prompt, &user, approve).await.map_err(|refusal| refusal.of(&id))
+        self.decide_prompt(prompt, &user, approve, policy).await.map_err(|refusal| refusal.of(&id))
     }
 
-    async fn decide_prompt(&self, prompt: ConsentPrompt, user: &User, approve: bool) -> Result<Decision, PageRefusal> {
+    async fn decide_prompt(
+        &self,
+        prompt: ConsentPrompt,
+        user: &User,
+        approve: bool,
+        policy: &Policy,
+    ) -> Result<Decision, PageRefusal> {
         let word = match approve {
             false => Word::Deny,
-            true if self.may_ask(prompt.request(), user).await? => Word::Allow(Answered::Asked),
+            true if self.may_ask(prompt.request(), user, policy).await? => Word::Allow(Answered::Asked),
             true => Word::Veto,
         };
-        match self.commit(prompt, word).await? {
+        match self.commit(prompt, word, policy).await? {
             Committed::Answer(response) => Ok(Decision::Answer(response)),
             Committed::AlreadyDecided { approved, request } => self.already_decided(approved, &request).await,
             Committed::ConsentGone(_) => Err(PageReason::ServerError.into()),
@@ -93,15 +102,20 @@ impl Server {
         returned: ReturnedPrompt,
         client: Option<Arc<Client>>,
         browser: &str,
+        policy: &Policy,
     ) -> Result<(ConsentPrompt, User), PageRefusal> {
         let user = self.0.host.signed_in(request).await?.ok_or(PageReason::NobodySignedIn)?;
         let viewer = Viewer { subject: &user.subject, session: &user.session, browser };
-        let prompt = returned.resume(client, &viewer, self.now())?;
+        let prompt = returned.resume(client, &viewer, policy, self.now())?;
         Ok((prompt, user))
     }
 
-    pub(super) async fn commit(&self, mut prompt: ConsentPrompt, word: Word) -> Result<Committed, PageRefusal> {
-        let policy = &self.0.policy;
+    pub(super) async fn commit(
+        &self,
+        mut prompt: ConsentPrompt,
+        word: Word,
+        policy: &Policy,
+    ) -> Result<Committed, PageRefusal> {
         let mut in_the_end = PageReason::ServerError;
         for _ in 0..MINT_TRIES {
             let now = self.now();
@@ -115,7 +129,7 @@ impl Server {
             let op = decision.op();
             prompt = match decision.committed(outcome, policy) {
                 Ok(response) => {
-                    self.decided(word, subject, op);
+                    self.decided(word, subject, op, policy);
                     return Ok(Committed::Answer(response));
                 }
                 Err(NotDecided::Collision(prompt)) => *prompt,
@@ -137,7 +151,7 @@ impl Server {
     }
 
     /// Records a decision that counts.
-    fn decided(&self, word: Word, subject: Subject, op: Decide) {
+    fn decided(&self, word: Word, subject: Subject, op: Decide, policy: &Policy) {
         let client = op.client;
         match (word, op.approval) {
             (Word::Allow(answered), Some(approval)) => {
@@ -146,7 +160,7 @@ impl Server {
                     subject,
                     client,
                     grant: grant.id,
-                    scopes: grant.scopes.clone(),
+                    scopes: policy.scopes.names_of(&grant.scopes),
                     resources: grant.resources.clone(),
                     answered,
                 });
@@ -170,8 +184,14 @@ impl Server {
     }
 
     /// The start of the same request, for the person and browser that it was made in.
-    fn start_again(&self, returned: &ReturnedPrompt, client: Option<Arc<Client>>, browser: &str) -> Option<WayBack> {
-        let query = returned.retry_query(client, browser)?;
+    fn start_again(
+        &self,
+        returned: &ReturnedPrompt,
+        client: Option<Arc<Client>>,
+        browser: &str,
+        policy: &Policy,
+    ) -> Option<WayBack> {
+        let query = returned.retry_query(client, browser, policy)?;
         Some(WayBack { url: format!("{}?{query}", self.0.paths.authorize), target: self.0.app.name.clone() })
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Paths {
 
 /// The metadata, ready to be sent.
 pub(crate) struct Documents {
+    /// Which state of the stored scopes they are about; 0 is that of the code.
+    pub(super) revision: u32,
     pub(crate) server: Bytes,
     /// By path of the well-known URL; the first is that of the root.
     pub(crate) resources: Vec<(String, Bytes)>,
@@ -80,6 +82,6 @@ impl Documents {
         if let Some(default) = policy.resources.default_resource().filter(is_here).filter(|_| !has_root) {
             resources.push((String::new(), document(default)?));
         }
-        Ok(Self { server: Bytes::from(metadata::server_metadata(policy, &endpoints)?), resources })
+        Ok(Self { revision: 0, server: Bytes::from(metadata::server_metadata(policy, &endpoints)?), resources })
     }
 }

@@ -20,7 +20,7 @@ pub struct ConnectedApp {
     pub client: ClientId,
     /// What the app is called; its id if it has no name or is gone.
     pub client_name: String,
-    /// What it may do, on the wire.
+    /// What it may do, on the wire: what was agreed to, but for scopes that were retired.
     pub scopes: ScopeSet,
     /// What it may do, in words.
     pub scope_entries: Vec<ScopeEntry>,
@@ -45,6 +45,7 @@ impl Server {
         limit: u32,
     ) -> Result<Vec<ConnectedApp>, StorageError> {
         let stored = self.0.storage.grants(subject, before, limit, self.now()).await?;
+        let scopes = &self.current().await?.policy.scopes;
         let mut apps = Vec::with_capacity(stored.len());
         for StoredGrant { grant, expires_at } in stored {
             let client = self.0.storage.client(&grant.client).await?;
@@ -52,8 +53,8 @@ impl Server {
                 id: grant.id,
                 client: grant.client.clone(),
                 client_name: client.map_or_else(|| grant.client.to_string(), |client| client.display_name().to_owned()),
-                scopes: grant.scopes.clone(),
-                scope_entries: self.0.policy.scopes.describe(&grant.scopes).cloned().collect(),
+                scopes: scopes.left_by_name(&grant.scopes),
+                scope_entries: scopes.describe(&scopes.left_of(&grant.scopes)).map(ScopeEntry::from).collect(),
                 resources: grant.resources.clone(),
                 created_at: grant.created_at,
                 expires_at,

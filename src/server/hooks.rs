@@ -6,12 +6,19 @@ use crate::protocol::authorize::ValidRequest;
 use crate::protocol::error::TokenReason;
 use crate::protocol::extra::ExtraFields;
 use crate::protocol::grant::{Access, Holder};
+use crate::protocol::policy::Policy;
 
 impl Server {
     /// Whether the host lets this request be put to this user; if not, that is recorded.
-    pub(super) async fn may_ask(&self, request: &ValidRequest, user: &User) -> Result<bool, HostError> {
+    pub(super) async fn may_ask(
+        &self,
+        request: &ValidRequest,
+        user: &User,
+        policy: &Policy,
+    ) -> Result<bool, HostError> {
         let client = self.client_view(request.client());
-        let asked = Asked::new(user, &client, request.scopes(), request.resources());
+        let scopes = policy.scopes.names_of(request.scopes());
+        let asked = Asked::new(user, &client, &scopes, request.resources());
         match self.0.host.may_ask(asked).await? {
             Verdict::Yes => Ok(true),
             Verdict::No(why) => {

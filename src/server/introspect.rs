@@ -22,14 +22,16 @@ impl Server {
 
     async fn introspect_token(&self, parameters: &Parameters<'_>, client: &Client) -> Result<String, TokenReason> {
         let (storage, now) = (&self.0.storage, self.now());
+        let current = self.current().await?;
+        let scopes = &current.policy.scopes;
         let (id, token) = match Introspection::read(parameters, client)? {
             Introspection::Access(presented) => {
                 let stored = storage.access_token(presented.id).await?;
-                (Some(presented.id), introspection::of_access(&presented, stored, client, now))
+                (Some(presented.id), introspection::of_access(&presented, stored, client, scopes, now))
             }
             Introspection::Refresh(presented) => {
                 let stored = storage.refresh_token(presented.id).await?;
-                (Some(presented.id), introspection::of_refresh(&presented, stored, client, now))
+                (Some(presented.id), introspection::of_refresh(&presented, stored, client, scopes, now))
             }
             Introspection::Unknown => (None, None),
         };
@@ -52,6 +54,6 @@ impl Server {
             Some(access) => self.extra_fields(&access, Where::Introspection).await?,
             None => ExtraFields::default(),
         };
-        token.to_json(&self.0.policy.issuer, &extra).map(Some).map_err(|_| TokenReason::ServerError)
+        token.to_json(self.issuer(), &extra).map(Some).map_err(|_| TokenReason::ServerError)
     }
 }

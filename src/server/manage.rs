@@ -10,6 +10,7 @@ use crate::host::EventKind;
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::error::RegistrationReason;
 use crate::protocol::new_client::NewClientSeed;
+use crate::protocol::policy::Policy;
 use crate::protocol::registered::Registered;
 use crate::protocol::{management, registration};
 use crate::storage::{RemoveClient, Removed, Storage as _, UpdateClient, Updated};
@@ -17,9 +18,13 @@ use crate::storage::{RemoveClient, Removed, Storage as _, UpdateClient, Updated}
 impl Server {
     /// What a client has registered (RFC 7592 §2.1).
     pub(crate) async fn read_registration(&self, id: &str, headers: &HeaderMap) -> Result<String, Refused> {
-        let read = self.managed_client(id, headers).await;
-        let answer = read.and_then(|client| self.managed_answer(Registered::found(client), headers));
-        answer.map_err(|reason| self.unmanaged(id, reason))
+        self.read_managed(id, headers).await.map_err(|reason| self.unmanaged(id, reason))
+    }
+
+    async fn read_managed(&self, id: &str, headers: &HeaderMap) -> Result<String, RegistrationReason> {
+        let client = self.managed_client(id, headers).await?;
+        let current = self.current().await?;
+        self.managed_answer(Registered::found(client), headers, &current.policy)
     }
 
     /// Replaces what a client has registered (RFC 7592 §2.2).
@@ -36,6 +41,7 @@ impl Server {
             // What the app would not take in, nobody becomes later.
             let _ = self.terms(asked, request).await?;
         }
+        let current = self.current().await?;
         for _ in 0..MINT_TRIES {
             let client = self.managed_client(id, headers).await?;
             let seed = NewClientSeed::from_random(&self.random()?);
@@ -44,7 +50,7 @@ impl Server {
             match self.0.storage.update_client(op).await? {
                 Updated::Now => {
                     self.audit(EventKind::ClientUpdated { client: client.id.clone() });
-                    return self.managed_answer(changed, headers);
+                    return self.managed_answer(changed, headers, &current.policy);
                 }
                 // It is looked at anew: an administrator may have changed it, or blocked it.
                 Updated::Changed | Updated::Unknown => {}
@@ -72,9 +78,14 @@ impl Server {
     }
 
     /// The answer to a client that manages itself: with its token (RFC 7592 §3), which is known from the request.
-    fn managed_answer(&self, registered: Registered, headers: &HeaderMap) -> Result<String, RegistrationReason> {
+    fn managed_answer(
+        &self,
+        registered: Registered,
+        headers: &HeaderMap,
+        policy: &Policy,
+    ) -> Result<String, RegistrationReason> {
         let sent = headers.get(AUTHORIZATION).and_then(|header| management::bearer(header.as_bytes()));
-        self.registration_answer(&registered.with_token(sent.unwrap_or_default()))
+        self.registration_answer(&registered.with_token(sent.unwrap_or_default()), policy)
     }
 
     async fn managed_client(&self, id: &str, headers: &HeaderMap) -> Result<Arc<Client>, RegistrationReason> {

@@ -18,6 +18,7 @@ mod register;
 mod renew;
 mod resources;
 mod revoke;
+mod scopes;
 mod token;
 mod views;
 
@@ -34,24 +35,28 @@ pub(crate) use decide::Decision;
 pub(crate) use documents::{Documents, Paths};
 pub use grants::ConnectedApp;
 pub use resources::Resource;
+pub use scopes::{ChangeScopesError, Scopes};
+
+use arc_swap::{ArcSwap, Guard};
 
 use crate::guard::{ResourceGuard, Shared};
 use crate::host::{AnyConsentUi, AnyHost, AppView, Clock, Entropy, EntropyError, HostError, Trail, WayBack};
 use crate::protocol::client::ClientId;
 use crate::protocol::error::PageReason;
-use crate::protocol::policy::Policy;
+use crate::protocol::issuer::Issuer;
+use crate::protocol::policy::Lifetimes;
 use crate::protocol::seal::Keys;
 use crate::protocol::time::Timestamp;
-use crate::storage::{AnyStorage, Storage as _, StorageError};
+use crate::storage::{AnyStorage, Current, InForce, Storage as _, StorageError};
 
 /// The authorization server. Cheap to clone; all clones are the same server.
 #[derive(Clone)]
 pub struct Server(Arc<Inner>, Option<audit::Call>);
 
 struct Inner {
-    policy: Policy,
+    in_force: Arc<InForce>,
     paths: Paths,
-    documents: Documents,
+    documents: ArcSwap<Documents>,
     app: AppView,
     registration: builder::RegistrationRules,
     fixed_clients: Vec<clients::FixedClient>,
@@ -107,20 +112,17 @@ impl Server {
     /// # Errors
     /// If there is no such resource.
     pub fn resource(&self, url: &str) -> Result<ResourceGuard, UnknownResource> {
-        let policy = &self.0.policy;
+        let policy = self.0.in_force.declared();
         let uri = policy.resource(url).ok_or_else(|| UnknownResource(url.to_owned()))?.uri.clone();
-        let scopes = policy.scopes_of(&uri);
-        // Whoever has no token yet may be a client that registered itself: it is not told of reserved scopes.
-        let suggested = policy.default_scopes.intersection(&scopes).intersection(&policy.scopes.unreserved());
-        let shared = Shared {
+        Ok(ResourceGuard::new(Shared {
             storage: self.0.storage.clone(),
             clock: Arc::clone(&self.0.clock),
             trail: self.0.trail.clone(),
             users: self.0.checks_users.then(|| self.0.host.clone()),
+            in_force: Arc::clone(&self.0.in_force),
             resource: uri,
             loopback_only: policy.issuer.is_loopback(),
-        };
-        Ok(ResourceGuard::new(shared, scopes, suggested))
+        }))
     }
 
     /// Removes at most about `limit` ended rows from the store; see [`crate::storage::Storage::purge`].
@@ -132,16 +134,52 @@ impl Server {
         self.0.storage.purge(self.now(), limit).await
     }
 
-    pub(crate) fn policy(&self) -> &Policy {
-        &self.0.policy
+    pub(crate) fn issuer(&self) -> &Issuer {
+        &self.0.in_force.declared().issuer
+    }
+
+    fn lifetimes(&self) -> &Lifetimes {
+        &self.0.in_force.declared().lifetimes
     }
 
     pub(crate) fn paths(&self) -> &Paths {
         &self.0.paths
     }
 
-    pub(crate) fn documents(&self) -> &Documents {
-        &self.0.documents
+    /// The metadata as it was last asked for: the paths in it never change.
+    pub(crate) fn known_documents(&self) -> Guard<Arc<Documents>> {
+        self.0.documents.load()
+    }
+
+    /// The metadata. If the store cannot answer, it is what was last known: a client that reads it gets nothing by it.
+    pub(crate) async fn documents(&self) -> Arc<Documents> {
+        let current = match self.0.in_force.current(self.now()).await {
+            Ok(current) => current,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the store could not answer");
+                self.0.in_force.last_known()
+            }
+        };
+        let known = self.0.documents.load_full();
+        if known.revision == current.revision() {
+            return known;
+        }
+        match Documents::new(&current.policy, &self.0.paths, self.0.registration.who) {
+            Ok(documents) => {
+                let documents = Arc::new(Documents { revision: current.revision(), ..documents });
+                self.0.documents.store(Arc::clone(&documents));
+                documents
+            }
+            Err(error) => {
+                tracing::error!(%error, "the metadata cannot be written");
+                known
+            }
+        }
+    }
+
+    /// What is in force while a request is answered.
+    async fn current(&self) -> Result<Arc<Current>, StorageError> {
+        Ok(Guard::into_inner(self.0.in_force.current(self.now()).await?))
     }
 
     pub(crate) fn registration(&self) -> Registration {
@@ -166,7 +204,7 @@ fn log_no_free_id() {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("issuer", &self.0.policy.issuer).finish_non_exhaustive()
+        f.debug_struct("Server").field("issuer", self.issuer()).finish_non_exhaustive()
     }
 }
 

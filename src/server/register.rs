@@ -11,6 +11,7 @@ use crate::host::{Admission, Applicant, EntropyError, EventKind, Host as _};
 use crate::protocol::admission::Terms;
 use crate::protocol::error::RegistrationReason;
 use crate::protocol::new_client::NewClientSeed;
+use crate::protocol::policy::Policy;
 use crate::protocol::registered::Registered;
 use crate::protocol::secret::BearerText;
 use crate::protocol::{initial_access, management, registration};
@@ -30,21 +31,31 @@ impl Server {
 
     /// Answers a registration request with the body of the answer.
     pub(crate) async fn register(&self, request: &Parts, body: &[u8]) -> Result<String, Refused> {
-        let registered = self.register_client(request, body).await;
-        let answer = registered.and_then(|(registered, folded)| {
-            self.audit(EventKind::ClientRegistered { client: registered.client().id.clone(), folded });
-            self.registration_answer(&registered)
-        });
-        answer.map_err(|reason| self.refused(None, reason))
+        self.register_and_tell(request, body).await.map_err(|reason| self.refused(None, reason))
     }
 
-    pub(super) fn registration_answer(&self, registered: &Registered) -> Result<String, RegistrationReason> {
-        let policy = &self.0.policy;
+    async fn register_and_tell(&self, request: &Parts, body: &[u8]) -> Result<String, RegistrationReason> {
+        let current = self.current().await?;
+        let (registered, folded) = self.register_client(request, body, &current.policy).await?;
+        self.audit(EventKind::ClientRegistered { client: registered.client().id.clone(), folded });
+        self.registration_answer(&registered, &current.policy)
+    }
+
+    pub(super) fn registration_answer(
+        &self,
+        registered: &Registered,
+        policy: &Policy,
+    ) -> Result<String, RegistrationReason> {
         let management = format!("{}{}", policy.issuer.origin(), self.0.paths.register);
         registered.to_json(policy, &management).map_err(|_| RegistrationReason::ServerError)
     }
 
-    async fn register_client(&self, request: &Parts, body: &[u8]) -> Result<(Registered, bool), RegistrationReason> {
+    async fn register_client(
+        &self,
+        request: &Parts,
+        body: &[u8],
+        policy: &Policy,
+    ) -> Result<(Registered, bool), RegistrationReason> {
         let claim = self.initial_access(request)?;
         let asked = registration::read(body)?;
         let terms = self.terms(&asked, request).await?;
@@ -57,7 +68,7 @@ impl Server {
         }
         for _ in 0..MINT_TRIES {
             let (seed, now) = (NewClientSeed::from_random(&self.random()?), self.now());
-            let registered = Registered::new(asked.clone(), &terms, &seed, now, &self.0.policy)?;
+            let registered = Registered::new(asked.clone(), &terms, &seed, now, policy)?;
             let client = Arc::clone(registered.client());
             let op = InsertClient { client, budget: Some(self.0.registration.budget), now };
             match self.0.storage.insert_client(op).await? {

@@ -14,7 +14,7 @@ impl Server {
     /// this fails spoils nothing.
     pub(super) async fn renew(&self, client: &Client, lifetime: Duration) {
         let Some(tenure) = client.tenure else { return };
-        let (now, step) = (self.now(), STEP.min(lifetime / 8).min(self.0.policy.lifetimes.registration / 2));
+        let (now, step) = (self.now(), STEP.min(lifetime / 8).min(self.lifetimes().registration / 2));
         let until = now.after(lifetime);
         if until < tenure.until.after(step) {
             return;

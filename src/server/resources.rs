@@ -1,9 +1,12 @@
 //! Resources and scopes as they are configured.
 
 use super::InvalidConfiguration;
+use crate::protocol::catalogue::ScopeCatalogue;
 use crate::protocol::issuer::Issuer;
 use crate::protocol::resource::{Resource as KnownResource, ResourceRegistry, ResourceUri};
-use crate::protocol::scope::{OFFLINE_ACCESS, ScopeCatalogue, ScopeEntry, ScopeSet};
+use crate::protocol::scope::{OFFLINE_ACCESS, ScopeSet};
+use crate::protocol::scope_change::Scope;
+use crate::protocol::scope_records::ScopeRecord;
 
 /// A resource: an API or MCP endpoint of the app that tokens are for.
 #[derive(Debug, Clone)]
@@ -27,7 +30,8 @@ impl Resource {
         self
     }
 
-    /// The scopes that mean something there, separated by spaces; all of them otherwise.
+    /// The scopes that mean something there, separated by spaces; otherwise all that there are, those that are added
+    /// at run time included.
     #[must_use]
     pub fn scopes(mut self, scopes: &str) -> Self {
         self.scopes = Some(scopes.to_owned());
@@ -53,27 +57,37 @@ impl From<&String> for Resource {
     }
 }
 
-pub(super) fn catalogue(entries: Vec<ScopeEntry>) -> Result<ScopeCatalogue, InvalidConfiguration> {
-    if entries.is_empty() {
+pub(super) fn catalogue(scopes: Vec<Scope>) -> Result<ScopeCatalogue, InvalidConfiguration> {
+    if scopes.is_empty() {
         return Err(InvalidConfiguration::NoScope);
     }
-    let mut catalogue = ScopeCatalogue::default();
-    for entry in entries {
-        let name = entry.name.clone();
-        catalogue.add(entry).map_err(|_| InvalidConfiguration::Scope(name))?;
+    let mut records: Vec<ScopeRecord> = Vec::new();
+    for scope in scopes {
+        let name = scope.name().to_owned();
+        let record = scope.declared().map_err(|_| InvalidConfiguration::Scope(name))?;
+        match records.iter_mut().find(|known| known.name == record.name) {
+            Some(known) => *known = record,
+            None => records.push(record),
+        }
     }
-    if !catalogue.names().contains(OFFLINE_ACCESS) {
-        let description = "Stay connected until you take the access back".to_owned();
-        let entry = ScopeEntry { name: OFFLINE_ACCESS.to_owned(), description, reserved: false };
-        catalogue.add(entry).map_err(|_| InvalidConfiguration::Scope(OFFLINE_ACCESS.to_owned()))?;
+    if records.iter().all(|record| record.name != OFFLINE_ACCESS) {
+        let stay = Scope::new(OFFLINE_ACCESS, "Stay connected until you take the access back");
+        records.extend(stay.declared());
     }
-    Ok(catalogue)
+    let is_known = |name: &String| records.iter().any(|record| record.name == *name);
+    if let Some(unknown) = records.iter().flat_map(|record| &record.implies).find(|name| !is_known(name)) {
+        return Err(InvalidConfiguration::UnknownScope(unknown.clone()));
+    }
+    let catalogue = ScopeCatalogue::new(records);
+    match catalogue.cycle().map(str::to_owned) {
+        Some(scope) => Err(InvalidConfiguration::ScopeCycle(scope)),
+        None => Ok(catalogue),
+    }
 }
 
 pub(super) fn known_scopes(text: &str, catalogue: &ScopeCatalogue) -> Result<ScopeSet, InvalidConfiguration> {
     let scopes = ScopeSet::parse(text).map_err(|_| InvalidConfiguration::Scope(text.to_owned()))?;
-    let all = catalogue.names();
-    let unknown = scopes.iter().find(|scope| !all.contains(scope)).map(str::to_owned);
+    let unknown = scopes.iter().find(|scope| catalogue.named(scope).is_none()).map(str::to_owned);
     unknown.map_or(Ok(scopes), |scope| Err(InvalidConfiguration::UnknownScope(scope)))
 }
 
@@ -93,9 +107,8 @@ pub(super) fn registry(
         if Issuer::parse(uri.origin()).is_err() {
             return Err(InvalidConfiguration::InsecureResource(url));
         }
-        let scopes = scopes.map_or_else(|| Ok(catalogue.names()), |text| known_scopes(&text, catalogue))?;
-        let scopes = scopes.without(OFFLINE_ACCESS);
-        if !registry.add(KnownResource { uri, name, scopes }) {
+        let listed = scopes.map(|text| known_scopes(&text, catalogue)).transpose()?;
+        if !registry.add(KnownResource::new(uri, name, listed, catalogue)) {
             return Err(InvalidConfiguration::RepeatedResource(url));
         }
     }

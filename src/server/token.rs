@@ -31,7 +31,7 @@ impl Server {
             Err(reason) => Err(reason),
         };
         if answer.is_ok() {
-            self.renew(&client, self.0.policy.lifetimes.of(&client).registration_with_grant()).await;
+            self.renew(&client, self.lifetimes().of(&client).registration_with_grant()).await;
         }
         answer.map_err(|reason| self.refused(Some(&client.id), reason))
     }
@@ -71,8 +71,10 @@ impl Server {
 
     async fn exchange_code(&self, parameters: &Parameters<'_>, client: &Client) -> Result<TokenResponse, TokenReason> {
         let exchange = CodeExchange::read(parameters, client)?;
+        let current = self.current().await?;
+        let policy = &current.policy;
         let stored = self.0.storage.code(exchange.code()).await?;
-        let mut checked: CheckedExchange = exchange.check(stored, &self.0.policy, self.now())?;
+        let mut checked: CheckedExchange = exchange.check(stored, policy, self.now())?;
         let access = checked.access();
         let extra = self.extra_fields(&access, Where::TokenResponse).await?;
         for _ in 0..MINT_TRIES {
@@ -98,8 +100,10 @@ impl Server {
 
     async fn refresh(&self, parameters: &Parameters<'_>, client: &Client) -> Result<TokenResponse, TokenReason> {
         let request = RefreshRequest::read(parameters, client)?;
+        let current = self.current().await?;
+        let policy = &current.policy;
         let stored = self.0.storage.refresh_token(request.token()).await?;
-        let checked = request.check(stored, &self.0.policy, self.now())?;
+        let checked = request.check(stored, policy, self.now())?;
         let access = checked.access();
         if checked.is_reuse() {
             // Of a theft the store is to know before anybody is asked anything.

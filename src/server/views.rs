@@ -9,6 +9,7 @@ use crate::protocol::authorize::ValidRequest;
 use crate::protocol::client::{Client, ClientOrigin};
 use crate::protocol::error::PageReason;
 use crate::protocol::interaction::Consent;
+use crate::protocol::policy::Policy;
 use crate::protocol::scope::{OFFLINE_ACCESS, ScopeSet};
 
 impl Server {
@@ -18,11 +19,11 @@ impl Server {
         user: &User,
         given: &[Consent],
         sealed: String,
+        policy: &Policy,
     ) -> ConsentView {
-        let policy = &self.0.policy;
         let asked = request.scopes().without(OFFLINE_ACCESS);
         let known = given.iter().fold(ScopeSet::empty(), |known, consent| known.union(&consent.scopes));
-        let offline = policy.scopes.entries().iter().find(|entry| entry.name == OFFLINE_ACCESS);
+        let offline = policy.scopes.named(OFFLINE_ACCESS);
         let resources = request.resources().iter().filter_map(|uri| policy.resources.get(uri));
         ConsentView {
             client: self.client_view(request.client()),
@@ -34,7 +35,7 @@ impl Server {
                 .map(|entry| ScopeView {
                     name: entry.name.clone(),
                     description: entry.description.clone(),
-                    is_new: !known.is_empty() && !known.contains(&entry.name),
+                    is_new: !known.is_empty() && !known.mentions(&entry.id),
                 })
                 .collect(),
             offline: offline.filter(|_| request.is_offline()).map(|entry| entry.description.clone()),

@@ -11,6 +11,7 @@
 mod cached;
 mod erased;
 mod error;
+mod in_force;
 pub mod invariants;
 mod memory;
 #[cfg(feature = "postgres")]
@@ -36,6 +37,7 @@ pub use crate::protocol::commit::{
 pub use cached::Cached;
 pub use erased::AnyStorage;
 pub use error::{StorageError, StorageErrorKind};
+pub(crate) use in_force::{Current, InForce};
 pub use memory::MemoryStorage;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresStorage};

@@ -28,8 +28,8 @@ impl Server {
             Endpoint::Introspect => self.introspect_by_post(request, body).await,
             Endpoint::Register => self.register_by_post(request, body).await,
             Endpoint::Registration(id) => self.manage_registration(id, request, body).await,
-            Endpoint::ServerMetadata => answer::document(self.documents().server.clone()),
-            Endpoint::ResourceMetadata(at) => match self.documents().resources.get(*at) {
+            Endpoint::ServerMetadata => answer::document(self.documents().await.server.clone()),
+            Endpoint::ResourceMetadata(at) => match self.documents().await.resources.get(*at) {
                 Some((_, document)) => answer::document(document.clone()),
                 None => answer::absent(),
             },
@@ -84,7 +84,7 @@ impl Server {
     }
 
     async fn consent(&self, request: &Parts, body: &[u8]) -> Response<Bytes> {
-        if !origin::is_same_origin(&request.headers, self.policy().issuer.origin()) {
+        if !origin::is_same_origin(&request.headers, self.issuer().origin()) {
             return self.refusal_page(PageReason::CrossSite.into()).await;
         }
         if !is_form(&request.headers) {
@@ -181,7 +181,7 @@ impl Server {
     }
 
     fn has_tls(&self) -> bool {
-        self.policy().issuer.is_https()
+        self.issuer().is_https()
     }
 }
 

@@ -58,7 +58,7 @@ impl Server {
 
     async fn answer(&self, endpoint: Option<Endpoint>, parts: &Parts, body: &[u8]) -> Response<Bytes> {
         // RFC 9110 §15.5.20
-        if self.policy().issuer.is_loopback() && !comes_by_loopback_name(parts) {
+        if self.issuer().is_loopback() && !comes_by_loopback_name(parts) {
             return answer::refusal(&self.refused(None, HttpReason::OtherHost));
         }
         let Some(endpoint) = endpoint else { return answer::absent() };

@@ -124,7 +124,7 @@ impl Server {
         let mut patterns: Vec<_> = endpoints.into_iter().map(|path| at(path, false)).collect();
         patterns.extend([at(format!("{}/", paths.register), false), at(paths.register.clone(), true)]);
         // Some clients put the well-known string behind the issuer's path.
-        let issuer_path = Some(self.policy().issuer.path()).filter(|path| !path.is_empty());
+        let issuer_path = Some(self.issuer().path()).filter(|path| !path.is_empty());
         for base in std::iter::once("").chain(issuer_path) {
             for known in WELL_KNOWN {
                 let path = format!("{base}{known}");
@@ -157,11 +157,11 @@ impl Server {
             });
         }
         if let Some(rest) = path.strip_prefix(RESOURCE_METADATA)
-            && let Some(at) = self.documents().resources.iter().position(|(known, _)| known == rest)
+            && let Some(at) = self.known_documents().resources.iter().position(|(known, _)| known == rest)
         {
             return Some(Endpoint::ResourceMetadata(at));
         }
-        let behind_issuer = path.strip_prefix(self.policy().issuer.path());
+        let behind_issuer = path.strip_prefix(self.issuer().path());
         (is_well_known(path) || behind_issuer.is_some_and(is_well_known)).then_some(Endpoint::Absent)
     }
 }

@@ -69,7 +69,7 @@ fn hash(row: &Row<'_>) -> Result<SecretHash> {
 }
 
 pub(super) fn scopes(row: &Row<'_>, column: &str) -> Result<ScopeSet> {
-    text(row, column, ScopeSet::parse)
+    text(row, column, ScopeSet::from_stored)
 }
 
 fn resources(row: &Row<'_>) -> Result<Vec<ResourceUri>> {

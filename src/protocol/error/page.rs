@@ -46,6 +46,9 @@ pub enum PageReason {
     /// The client was changed or removed since the prompt was shown.
     #[error("the client changed meanwhile")]
     ClientChanged,
+    /// A scope that was asked for was retired since the prompt was made.
+    #[error("a scope of the prompt was retired meanwhile")]
+    ScopeRetired,
     /// The form was sent from another site.
     #[error("the form was sent from another origin")]
     CrossSite,
@@ -87,6 +90,9 @@ impl PageReason {
             Self::ClientChanged => {
                 wire("unauthorized_client", 403, "The app was changed or removed while this page was open.")
             }
+            Self::ScopeRetired => {
+                wire("invalid_scope", 403, "What the app asked for was changed while this page was open.")
+            }
             Self::CrossSite => wire("invalid_request", 403, "This form was sent from another site."),
             Self::DecisionMissing => wire("invalid_request", 400, "The form did not say whether to allow or to deny."),
             Self::TooLarge => wire("invalid_request", 413, "The request is larger than it can be."),
@@ -127,10 +133,10 @@ impl PageReason {
             Self::PromptForged | Self::CrossSite | Self::DecisionMissing => {
                 "Nothing was shared. If you did not start this yourself, close the page; otherwise start again from the app."
             }
-            Self::PromptExpired | Self::ClientChanged if can_start_again => {
+            Self::PromptExpired | Self::ClientChanged | Self::ScopeRetired if can_start_again => {
                 "Nothing was shared. If you still want to connect the app, start again."
             }
-            Self::PromptExpired | Self::ClientChanged => {
+            Self::PromptExpired | Self::ClientChanged | Self::ScopeRetired => {
                 "Nothing was shared. If you still want to connect the app, start again from there."
             }
             Self::OtherBrowser => {

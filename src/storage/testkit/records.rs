@@ -336,6 +336,7 @@ pub fn claim(key: [u8; 32], now: Timestamp) -> ClaimOnce {
 #[must_use]
 pub fn save_scopes(revision: u32, names: &[&str]) -> SaveScopes {
     let record = |name: &&str| ScopeRecord {
+        of_code: false,
         id: format!("id of {name}"),
         name: (*name).to_owned(),
         description: format!("What {name} allows"),

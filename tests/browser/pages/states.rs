@@ -179,6 +179,7 @@ fn errors() -> Vec<(String, ErrorView)> {
     let again = [
         ("prompt-expired", PageReason::PromptExpired),
         ("client-changed", PageReason::ClientChanged),
+        ("scope-retired", PageReason::ScopeRetired),
         ("other-user", PageReason::OtherUser),
         ("nobody-signed-in", PageReason::NobodySignedIn),
     ];
