@@ -21,7 +21,7 @@ use std::panic::AssertUnwindSafe;
 
 use machine::Machine;
 
-const RUNS: u64 = 70;
+const RUNS: u64 = 80;
 const STEPS: usize = 1500;
 
 /// Kinds of steps that must have been seen, the rare ones above all.
