@@ -268,6 +268,12 @@ impl Client {
         !matches!(self.authentication, ClientAuthentication::None)
     }
 
+    /// Whether it could act for itself, and as `next` can no more: what it has got so must end with that change.
+    #[must_use]
+    pub fn loses_own_access(&self, next: &Self) -> bool {
+        self.may_use(GrantType::ClientCredentials) && !next.may_use(GrantType::ClientCredentials)
+    }
+
     /// Whether the client may use a grant type.
     #[must_use]
     pub fn may_use(&self, grant_type: GrantType) -> bool {

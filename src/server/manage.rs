@@ -46,7 +46,9 @@ impl Server {
             let client = self.managed_client(id, headers).await?;
             let seed = NewClientSeed::from_random(&self.random()?);
             let changed = management::change(&client, asked.clone()?, &seed)?;
-            let op = UpdateClient { client: Arc::clone(changed.client()), ends_access: false, now: self.now() };
+            // One that becomes public may not act for itself any more.
+            let ends_access = client.loses_own_access(changed.client());
+            let op = UpdateClient { client: Arc::clone(changed.client()), ends_access, now: self.now() };
             match self.0.storage.update_client(op).await? {
                 Updated::Now => {
                     self.audit(EventKind::ClientUpdated { client: client.id.clone() });
