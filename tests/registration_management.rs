@@ -184,6 +184,23 @@ async fn a_client_that_comes_to_have_a_secret_is_shown_it_once_and_one_that_give
 }
 
 #[tokio::test]
+async fn attack_28_a_client_that_gives_up_its_secret_keeps_nothing_that_it_got_with_it() {
+    let world = world();
+    let managed = Managed::new(&world, "client_secret_basic").await;
+    let (tokens, code) = (world.tokens(&managed.client).await, world.code(&managed.client).await);
+    let to_post = managed.change("token_endpoint_auth_method", json!("client_secret_post"));
+    assert_eq!(managed.call(&world, Method::PUT, &to_post).await.status(), StatusCode::OK);
+    assert!(world.is_live(&tokens.access).await, "it proves who it is as before");
+    let to_none = managed.change("token_endpoint_auth_method", json!("none"));
+    assert_eq!(managed.call(&world, Method::PUT, &to_none).await.status(), StatusCode::OK);
+    let public = Client { secret: None, ..managed.client.clone() };
+    world.refresh(&public, &tokens.refresh, &[]).await.assert_error(400, "invalid_grant");
+    world.exchange(&public, &code, &[]).await.assert_error(400, "invalid_grant");
+    assert!(!world.is_live(&tokens.access).await);
+    let _ = world.tokens(&public).await;
+}
+
+#[tokio::test]
 async fn attack_31_a_blocked_client_cannot_manage_itself_and_an_administrators_word_stays() {
     let world = world();
     let managed = Managed::new(&world, "none").await;

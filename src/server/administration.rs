@@ -182,7 +182,7 @@ impl Server {
         for _ in 0..TRIES {
             let client = self.client_by_id(id).await?.ok_or(ChangeClientError::Unknown)?;
             let changed = Arc::new(change(&client)?);
-            let ends_access = ends_access || client.loses_own_access(&changed);
+            let ends_access = ends_access || client.ends_access_as(&changed);
             let op = UpdateClient { client: Arc::clone(&changed), ends_access, now: self.now() };
             match self.0.storage.update_client(op).await? {
                 Updated::Now => return Ok(changed),

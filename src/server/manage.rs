@@ -46,8 +46,7 @@ impl Server {
             let client = self.managed_client(id, headers).await?;
             let seed = NewClientSeed::from_random(&self.random()?);
             let changed = management::change(&client, asked.clone()?, &seed)?;
-            // One that becomes public may not act for itself any more.
-            let ends_access = client.loses_own_access(changed.client());
+            let ends_access = client.ends_access_as(changed.client());
             let op = UpdateClient { client: Arc::clone(changed.client()), ends_access, now: self.now() };
             match self.0.storage.update_client(op).await? {
                 Updated::Now => {
