@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use grantor::protocol::new_client::InvalidClient;
 use grantor::storage::testkit::{Call, Faulty, Lost};
 use grantor::{ChangeClientError, ClientChange, ClientId, ConsentPolicy, MemoryStorage, NewClient, Subject};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use support::refreshing::Tokens;
-use support::{API, CALLBACK, Client, ISSUER, World};
+use support::{API, CALLBACK, Client, ISSUER, World, request};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -207,6 +208,121 @@ async fn a_change_is_in_force_at_once() {
         assert!(matches!(error, ChangeClientError::Invalid(_)), "{error}");
     }
     let _ = world.tokens(&moved).await;
+}
+
+#[tokio::test]
+async fn client_credentials_are_given_and_taken_with_all_that_they_brought() {
+    let world = World::new();
+    let (client, other) = (billing(&world).await, world.machine().await);
+    let users = world.tokens(&client).await;
+    world.own_access(&client, &[]).await.assert_error(400, "unauthorized_client");
+    change(&world, &client, ClientChange::new().client_credentials(true)).await;
+    let own = world.own_token(&client, &[]).await;
+    let others = world.own_token(&other, &[]).await;
+    assert!(world.is_live(&users.access).await && world.is_live(&own.access).await, "what is added ends nothing");
+    change(&world, &client, ClientChange::new().client_credentials(true).name("Renamed")).await;
+    assert!(world.is_live(&own.access).await, "it had that before");
+
+    change(&world, &client, ClientChange::new().client_credentials(false)).await;
+    world.own_access(&client, &[]).await.assert_error(400, "unauthorized_client");
+    for token in [&own.access, &users.access] {
+        assert!(!world.is_live(token).await, "all of it ends in one moment");
+    }
+    world.refresh(&client, &users.refresh, &[]).await.assert_error(400, "invalid_grant");
+    assert!(world.is_live(&others.access).await, "another client's stays");
+    let again = world.tokens(&client).await;
+    change(&world, &client, ClientChange::new().client_credentials(false)).await;
+    assert!(world.is_live(&again.access).await, "there was nothing to take any more");
+
+    let alone = ClientChange::new().client_credentials(false);
+    let error = world.server.change_client(&id(&other), alone.clone()).await.unwrap_err();
+    assert!(matches!(error, ChangeClientError::Invalid(_)), "it would be for nothing: {error}");
+    assert!(world.is_live(&others.access).await);
+    change(&world, &other, alone.redirect_uris([CALLBACK])).await;
+    assert!(!world.is_live(&others.access).await);
+    let _ = world.tokens(&Client { redirect_uri: CALLBACK.to_owned(), ..other }).await;
+}
+
+#[tokio::test]
+async fn introspection_is_given_and_taken_from_the_next_request_on() {
+    let world = World::new();
+    let (client, server) = (billing(&world).await, billing(&world).await);
+    let token = world.tokens(&client).await.access;
+    let active = async || world.introspect(&server, &token, &[]).await.json()["active"].as_bool();
+    world.introspect(&server, &token, &[]).await.assert_error(403, "unauthorized_client");
+    change(&world, &server, ClientChange::new().introspects(Some(&["/mcp"]))).await;
+    assert_eq!(active().await, Some(false), "it is for another resource");
+    change(&world, &server, ClientChange::new().introspects(Some(&[API, "/mcp"]))).await;
+    assert_eq!(active().await, Some(true));
+    let summary = world.server.client(&id(&server)).await.unwrap().unwrap();
+    assert_eq!(summary.introspects.unwrap().len(), 2);
+    change(&world, &server, ClientChange::new().introspects(Some(&[]))).await;
+    assert_eq!(active().await, Some(false), "its own alone");
+    let own = world.tokens(&server).await;
+    assert_eq!(world.introspect(&server, &own.refresh, &[]).await.json()["active"], true);
+    change(&world, &server, ClientChange::new().introspects(None)).await;
+    world.introspect(&server, &token, &[]).await.assert_error(403, "unauthorized_client");
+    assert!(world.is_live(&own.access).await, "nothing ends with it");
+    let unknown = ClientChange::new().introspects(Some(&["/elsewhere"]));
+    assert!(world.server.change_client(&id(&server), unknown).await.is_err());
+}
+
+#[tokio::test]
+async fn attack_28_a_public_client_is_given_nothing_of_its_own() {
+    let world = World::new();
+    let public = world.public_client().await;
+    for given in [
+        ClientChange::new().client_credentials(true),
+        ClientChange::new().introspects(Some(&[])),
+        ClientChange::new().introspects(Some(&[API])).name("Renamed"),
+    ] {
+        let error = world.server.change_client(&id(&public), given).await.unwrap_err();
+        let ChangeClientError::Invalid(InvalidClient::NotConfidential(name)) = error else { panic!("{error}") };
+        assert_eq!(name, "Helper");
+    }
+    world.own_access(&public, &[]).await.assert_error(400, "unauthorized_client");
+    change(&world, &public, ClientChange::new().client_credentials(false).introspects(None)).await;
+    let _ = world.tokens(&public).await;
+}
+
+#[tokio::test]
+async fn what_the_builder_or_the_client_itself_takes_away_ends_as_well() {
+    let storage = MemoryStorage::new();
+    let start = |acts: bool| {
+        let secret = "01fbff229384e53647d8291abb6c0dfe5f708192a3b4c5d6e7f8091021324354";
+        let new = NewClient::confidential("Shop").id("shop").secret(secret).redirect_uri(CALLBACK);
+        let new = if acts { new.client_credentials() } else { new };
+        let shop = Client { id: "shop".to_owned(), secret: Some(secret.to_owned()), redirect_uri: CALLBACK.to_owned() };
+        (
+            World::at(ISSUER, storage.clone(), |builder| builder.client(new).keys(grantor::Keys::from_bytes([7; 32]))),
+            shop,
+        )
+    };
+    let (world, shop) = start(true);
+    let own = world.own_token(&shop, &[]).await.access;
+    let (world, shop) = start(true);
+    let _ = world.own_token(&shop, &[]).await;
+    assert!(world.is_live(&own).await, "the same client as before");
+    let (world, shop) = start(false);
+    world.own_access(&shop, &[]).await.assert_error(400, "unauthorized_client");
+    assert!(!world.is_live(&own).await);
+
+    let world = World::with(grantor::Builder::registration_management);
+    let metadata = |method: &str, id: &str| serde_json::json!({ "client_id": id, "redirect_uris": [CALLBACK], "token_endpoint_auth_method": method });
+    let registered = world.register(&metadata("client_secret_post", "")).await.json();
+    let text = |field: &str| registered[field].as_str().unwrap().to_owned();
+    let client =
+        Client { id: text("client_id"), secret: Some(text("client_secret")), redirect_uri: CALLBACK.to_owned() };
+    change(&world, &client, ClientChange::new().client_credentials(true)).await;
+    let own = world.own_token(&client, &[]).await.access;
+    for (method, is_live) in [("client_secret_post", true), ("none", false)] {
+        let put = request(Method::PUT, &format!("/oauth/register/{}", client.id))
+            .header("authorization", format!("Bearer {}", text("registration_access_token")))
+            .header("content-type", "application/json");
+        let answer = world.send(put.body(metadata(method, &client.id).to_string().into()).unwrap()).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{}", answer.body());
+        assert_eq!(world.is_live(&own).await, is_live, "{method}");
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use grantor::host::{Entropy, EntropyError};
 use grantor::storage::testkit::{Call, Faulty, Lost};
-use grantor::{MemoryStorage, Registration};
+use grantor::{Builder, MemoryStorage, Registration};
 use http::{Method, Response, StatusCode};
 use support::{Answer, CALLBACK, Client, ConsentPage, ISSUER, World, pairs, request};
 use tower::ServiceExt as _;
@@ -21,7 +21,7 @@ use tower::ServiceExt as _;
 type Lossy = Arc<Faulty<MemoryStorage>>;
 
 fn lossy() -> World<Lossy> {
-    World::at(ISSUER, Arc::new(Faulty::new(MemoryStorage::new())), |builder| builder)
+    World::at(ISSUER, Arc::new(Faulty::new(MemoryStorage::new())), Builder::registration_management)
 }
 
 /// Answers of the token and the registration endpoint in every status.
@@ -54,6 +54,45 @@ async fn answers_to_clients(world: &World<Lossy>, client: &Client) -> Vec<(&'sta
     answers.push(("registration by GET", world.get("/oauth/register").await));
     world.storage.lose(Lost::Request, Call::InsertClient, 1);
     answers.push(("not inserted", world.register(&serde_json::json!({"redirect_uris": [CALLBACK]})).await));
+    answers
+}
+
+/// Answers of the introspection endpoint, and to clients that manage their registration, in every status.
+async fn answers_about_tokens_and_clients(world: &World<Lossy>, client: &Client) -> Vec<(&'static str, Answer)> {
+    let mut answers = Vec::new();
+    let (server, machine) = (world.resource_server(&[support::API]).await, world.machine().await);
+    let token = world.access_token(client).await;
+    answers.push(("active", world.introspect(&server, &token, &[]).await));
+    answers.push(("inactive", world.introspect(&server, "x", &[]).await));
+    answers.push(("no token", world.introspect(&server, "", &[("token", "")]).await));
+    answers.push(("may not ask", world.introspect(&machine, &token, &[]).await));
+    answers.push(("asks without a secret", world.introspect(client, &token, &[]).await));
+    answers.push(("introspection by GET", world.get("/oauth/introspect").await));
+    world.storage.lose(Lost::Request, Call::AccessToken, 1);
+    answers.push(("token not told", world.introspect(&server, &token, &[]).await));
+    answers.push(("own access", world.own_access(&machine, &[]).await));
+    answers.push(("no own access", world.own_access(&server, &[]).await));
+
+    let registered = world.register(&serde_json::json!({"redirect_uris": [CALLBACK]})).await.json();
+    let id = registered["client_id"].as_str().unwrap();
+    let path = format!("/oauth/register/{id}");
+    let bearer = format!("Bearer {}", registered["registration_access_token"].as_str().unwrap());
+    let change = serde_json::json!({"client_id": id, "redirect_uris": [CALLBACK]}).to_string();
+    world.storage.lose(Lost::Request, Call::UpdateClient, 1);
+    for (what, method, authorization, body) in [
+        ("not changed", Method::PUT, bearer.as_str(), change.as_str()),
+        ("changed", Method::PUT, &bearer, &change),
+        ("no change", Method::PUT, &bearer, "{}"),
+        ("read", Method::GET, &bearer, ""),
+        ("not read", Method::GET, "Bearer x", ""),
+        ("posted", Method::POST, &bearer, ""),
+        ("removed", Method::DELETE, &bearer, ""),
+        ("gone", Method::DELETE, &bearer, ""),
+    ] {
+        let builder = request(method, &path).header("authorization", authorization);
+        let builder = builder.header("content-type", "application/json");
+        answers.push((what, world.send(builder.body(Bytes::from(body.to_owned())).unwrap()).await));
+    }
     answers
 }
 
@@ -111,6 +150,7 @@ async fn attack_48_no_answer_but_metadata_may_be_kept() {
     let world = lossy();
     let client = world.public_client().await;
     let mut answers = answers_to_clients(&world, &client).await;
+    answers.extend(answers_about_tokens_and_clients(&world, &client).await);
     answers.extend(answers_to_browsers(&world, &client).await);
     answers.extend(answers_of_the_guard(&world, &client).await);
     answers.push(("absent", world.get("/.well-known/openid-configuration").await));
@@ -130,7 +170,7 @@ async fn attack_48_no_answer_but_metadata_may_be_kept() {
         }
         statuses.insert(answer.status().as_u16());
     }
-    let all = [200, 201, 303, 400, 401, 403, 404, 405, 409, 413, 421, 503];
+    let all = [200, 201, 204, 303, 400, 401, 403, 404, 405, 409, 413, 421, 503];
     assert_eq!(statuses.into_iter().collect::<Vec<_>>(), all);
     let metadata = world.get("/.well-known/oauth-authorization-server").await;
     assert_eq!(metadata.header("cache-control"), Some("public, max-age=300"), "which is the same for everybody");
@@ -185,7 +225,7 @@ impl Entropy for Counting {
 
 /// A whole life with such headers on every request: all answers, in full.
 async fn transcript(headers: &[(&str, &str)]) -> Vec<String> {
-    let world = World::with(|builder| builder.entropy(Counting(AtomicU64::new(1))));
+    let world = World::with(|builder| builder.entropy(Counting(AtomicU64::new(1))).registration_management());
     let cookies = format!("session=alice.1; __Host-grantor={}", "c".repeat(43));
     let mut answers = Vec::new();
     let mut send = async |method: Method, path: &str, media_type: &str, body: String| {
@@ -204,6 +244,13 @@ async fn transcript(headers: &[(&str, &str)]) -> Vec<String> {
     let text = |name: &str| json[name].as_str().map(str::to_owned);
     let client =
         Client { id: text("client_id").unwrap(), secret: text("client_secret"), redirect_uri: CALLBACK.to_owned() };
+    let managed = text("registration_client_uri").unwrap();
+    assert_eq!(managed, format!("{ISSUER}/oauth/register/{}", client.id));
+    let managed = format!("/oauth/register/{}", client.id);
+    send(Method::GET, &managed, form, String::new()).await;
+    send(Method::DELETE, &managed, form, String::new()).await;
+    let asked = support::encode(&[("token", "x"), ("client_id", &client.id)]);
+    send(Method::POST, "/oauth/introspect", form, asked).await;
     let page = ConsentPage::read(send(Method::GET, &client.authorize(), form, String::new()).await.body());
     let decided = send(Method::POST, &page.action, form, support::encode(&page.form("allow"))).await;
     let code = decided.redirect_parameter("code").unwrap();

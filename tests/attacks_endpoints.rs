@@ -95,6 +95,11 @@ async fn attack_36_requests_to_every_other_path_are_bounded_too() {
         let answer = send(&world, Method::GET, path, "text/plain", large.clone()).await;
         assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE, "{path}");
     }
+    send(&world, Method::POST, "/oauth/introspect", FORM, large.clone()).await.assert_error(413, "invalid_request");
+    for method in [Method::GET, Method::PUT, Method::DELETE] {
+        let answer = send(&world, method, "/oauth/register/x", "application/json", large.clone()).await;
+        answer.assert_error(413, "invalid_client_metadata");
+    }
     for method in [Method::GET, Method::POST] {
         send(&world, method, "/oauth/authorize", FORM, large.clone()).await.assert_page(413);
     }

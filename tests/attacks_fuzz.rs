@@ -107,7 +107,7 @@ impl Entropy for Repeatable {
 }
 
 fn seeded() -> World {
-    World::with(|builder| builder.entropy(Repeatable(Mutex::new(Random(!SEED)))))
+    World::with(|builder| builder.entropy(Repeatable(Mutex::new(Random(!SEED)))).registration_management())
 }
 
 /// Honest requests and parts of them, from which the others are made.
@@ -131,12 +131,17 @@ async fn seeds(world: &World, round: u64) -> Seeds {
     let token = world.access_token(&client).await;
     let mut targets: Vec<_> = [&client, &secret, &native, &house].map(Client::authorize).into();
     targets.push(house.authorize_with(&[("resource", API), ("response_type", "token")]));
+    let itself =
+        world.register(&serde_json::json!({ "client_name": "Itself", "redirect_uris": [CALLBACK] })).await.json();
+    let managed = format!("/oauth/register/{}", itself["client_id"].as_str().unwrap());
+    let managing = format!("Bearer {}", itself["registration_access_token"].as_str().unwrap());
     for path in [
         "/oauth/authorize",
         "/oauth/consent",
         "/oauth/token",
         "/oauth/introspect",
         "/oauth/register",
+        &managed,
         "/.well-known/oauth-authorization-server",
         "/.well-known/oauth-protected-resource/api",
         "/.well-known/openid-configuration",
@@ -160,7 +165,8 @@ async fn seeds(world: &World, round: u64) -> Seeds {
     bodies.push((FORM, encode(&[&own[..], &credentials].concat())));
     let asked = [("token", token.as_str()), ("token_type_hint", "access_token")];
     bodies.push((FORM, encode(&[&asked[..], &credentials].concat())));
-    let authorizations = vec![format!("Bearer {token}"), secret.basic(), "Basic Og==".to_owned()];
+    let authorizations =
+        vec![format!("Bearer {token}"), secret.basic(), "Basic Og==".to_owned(), managing.clone(), managing];
     Seeds { targets, bodies, cookies: cookies.join("; "), authorizations }
 }
 
@@ -281,7 +287,7 @@ async fn outcome(world: &World, request: Request<Bytes>, at: u64) -> (String, u1
     let headers: usize = answer.headers().values().map(HeaderValue::len).sum();
     assert!(headers < 300_000, "{what}: {headers} bytes of headers");
     assert!(started.elapsed() < Duration::from_secs(5), "{what}: {:?}", started.elapsed());
-    let known = ["/authorize", "/consent", "/token", "/introspect", "/register", "/.well-known"];
+    let known = ["/authorize", "/consent", "/token", "/introspect", "/register/", "/register", "/.well-known"];
     let endpoint = known.into_iter().find(|known| path.contains(known)).unwrap_or("elsewhere");
     (endpoint.to_owned(), answer.status().as_u16())
 }
@@ -327,6 +333,8 @@ async fn attack_54_any_bytes_at_any_endpoint_are_answered() {
         ("/introspect", 200),
         ("/introspect", 400),
         ("/introspect", 401),
+        ("/register/", 200),
+        ("/register/", 401),
         ("/register", 201),
         ("/register", 400),
         ("/register", 413),

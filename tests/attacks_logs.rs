@@ -10,6 +10,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use grantor::NewClient;
 use grantor::storage::MemoryStorage;
 use grantor::storage::testkit::{Call, Faulty, Lost};
 use http::{Method, StatusCode};
@@ -207,15 +208,62 @@ const REASONS: [&str; 34] = [
 /// All of that, listened to by an audit. The client that was told most, and all that must not show.
 async fn run(audit: impl grantor::Audit) -> (Client, Secrets) {
     let storage = Arc::new(Faulty::new(MemoryStorage::new()));
-    let world = World::at(ISSUER, storage, |builder| builder.audit(audit));
+    let world = World::at(ISSUER, storage, |builder| builder.audit(audit).registration_management());
     let mut secrets = Secrets::default();
     secrets.add(VERIFIER);
     let client = world.client("client_secret_basic", &[CALLBACK]).await;
     exchanges(&world, &client, &mut secrets).await;
     decisions(&world, &client, &mut secrets).await;
     refreshes(&world, &mut secrets).await;
+    clients_alone(&world, &mut secrets).await;
     malformed(&world).await;
     (client, secrets)
+}
+
+/// What clients do without a user, and what is done to them.
+async fn clients_alone(world: &World<Lossy>, secrets: &mut Secrets) {
+    let machine = world.created(NewClient::confidential("Machine").client_credentials().introspects([API])).await;
+    let wrong_secret = "grs_another-wrong-secret-that-somebody-typed";
+    let own = world.own_token(&machine, &[]).await.access;
+    [machine.secret.as_deref().unwrap(), &machine.basic()[6..], wrong_secret, &own]
+        .iter()
+        .for_each(|secret| secrets.add(secret));
+    world.own_access(&machine, &[("client_secret", wrong_secret)]).await.assert_error(401, "invalid_client");
+    world.own_access(&machine, &[("scope", "unknown")]).await.assert_error(400, "invalid_scope");
+    for asked in [&own, &own[..50], wrong_secret] {
+        assert_eq!(world.introspect(&machine, asked, &[]).await.status(), StatusCode::OK);
+    }
+    world.storage.lose(Lost::Request, Call::AccessToken, 1);
+    assert_eq!(world.introspect(&machine, &own, &[]).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let id = machine.client_id();
+    let rotated = world.server.rotate_client_secret(&id, Duration::from_secs(60)).await.unwrap();
+    secrets.add(rotated.expose());
+    world.server.block_client(&id).await.unwrap();
+    world.own_access(&machine, &[]).await.assert_error(401, "invalid_client");
+    world.server.unblock_client(&id).await.unwrap();
+
+    let metadata = serde_json::json!({"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "client_secret_post"});
+    let registered = world.register(&metadata).await.json();
+    let text = |field: &str| registered[field].as_str().unwrap();
+    let wrong_token = "grm_a-wrong-registration-token-of-some-length";
+    [text("client_secret"), text("registration_access_token"), wrong_token]
+        .iter()
+        .for_each(|secret| secrets.add(secret));
+    let change = serde_json::json!({"client_id": text("client_id"), "redirect_uris": [CALLBACK]}).to_string();
+    for (method, token, status) in [
+        (Method::GET, text("registration_access_token"), 200),
+        (Method::GET, wrong_token, 401),
+        (Method::PUT, text("registration_access_token"), 200),
+        (Method::PUT, wrong_token, 401),
+        (Method::DELETE, text("registration_access_token"), 204),
+        (Method::DELETE, text("registration_access_token"), 401),
+    ] {
+        let request = request(method, &format!("/oauth/register/{}", text("client_id")))
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json");
+        let answer = world.send(request.body(change.clone().into()).unwrap()).await;
+        assert_eq!(answer.status().as_u16(), status, "{}", answer.body());
+    }
 }
 
 /// Tokens that are used, repeated, reused, revoked and taken back.
@@ -263,13 +311,20 @@ async fn attack_49_events_and_spans_tell_what_happened_and_no_secret() {
         seen.insert(event.kind.name());
     }
     let expected = [
+        "client_blocked",
+        "client_created",
         "client_registered",
+        "client_removed",
+        "client_secret_rotated",
+        "client_unblocked",
+        "client_updated",
         "code_replayed",
         "consent_denied",
         "consent_given",
         "consent_withdrawn",
         "decision_repeated",
         "grant_revoked",
+        "introspected",
         "refresh_reused",
         "refused",
         "token_revoked",

@@ -7,7 +7,7 @@ mod support;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use grantor::host::{CorrelationId, Entropy, EntropyError, EventKind, Place};
+use grantor::host::{CorrelationId, Entropy, EntropyError, EventKind};
 use grantor::{Builder, ConsentPolicy, Event, NewClient, Subject};
 use http::Method;
 use serde_json::Value;
@@ -186,14 +186,25 @@ async fn an_error_page_shows_the_reference_of_its_event() {
 }
 
 #[tokio::test]
-async fn an_error_redirect_is_one_event() {
+async fn an_error_that_goes_to_the_client_is_one_event_and_has_its_reference() {
     let (events, world) = Events::world();
     let client = world.administrators_client("house", None, &[CALLBACK]).await;
-    let answer = world.get(&client.authorize_with(&[("response_type", "token")])).await;
-    assert_eq!(answer.redirect_parameter("error").as_deref(), Some("unsupported_response_type"));
-    let refused = events.take();
-    assert_eq!(refused.len(), 1, "{refused:?}");
-    assert_eq!((refused[0].place, refused[0].kind.outcome()), (Place::Authorize, "response_type_unsupported"));
+    let by_form = ("response_mode", "form_post");
+    for mode in [("response_mode", ""), by_form] {
+        let answer = world.get(&client.authorize_with(&[("response_type", "token"), mode])).await;
+        assert!(mode == by_form || answer.redirect_parameter("error").as_deref() == Some("unsupported_response_type"));
+        let refused = events.one_of(&answer);
+        assert_eq!((&refused["place"], &refused["reason"]), (&"authorize".into(), &"response_type_unsupported".into()));
+        let denied = world.browser_of("alice").deny(&client.authorize_with(&[mode])).await;
+        assert_eq!(events.one_of(&denied)["event"], "consent_denied");
+        let mut browser = world.browser_of("alice");
+        let page = browser.prompt(&client.authorize_with(&[mode])).await;
+        let given = browser.decide(&page, "allow").await;
+        assert!(given.header("grantor-reference").is_none(), "it is no refusal");
+        events.assert_told(["consent consent_given asked"]);
+    }
+    let nobody = world.get(&client.authorize()).await;
+    assert!(nobody.location().unwrap().starts_with("/login") && nobody.header("grantor-reference").is_none());
 }
 
 #[tokio::test]

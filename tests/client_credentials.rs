@@ -238,11 +238,9 @@ async fn a_secret_that_is_rotated_at_this_moment_fails_no_request() {
     let rotating = tokio::spawn({
         let (world, id) = (world.clone(), machine.client_id());
         async move {
-            for pause in 0..40 {
+            for round in 0..40 {
                 world.server.set_client_secret(&id, SECRET, DAY).await.unwrap();
-                for _ in 0..pause % 9 + 4 {
-                    tokio::task::yield_now().await;
-                }
+                pause(round % 9 + 4).await;
             }
         }
     });
@@ -267,16 +265,12 @@ async fn sixty_four_requests_that_race_a_block_leave_nothing_alive() {
             .map(|number| {
                 let (world, machine) = (world.clone(), machine.clone());
                 tokio::spawn(async move {
-                    for _ in 0..(number + round) % 12 {
-                        tokio::task::yield_now().await;
-                    }
+                    pause((number + round) % 12).await;
                     world.own_access(&machine, &[]).await
                 })
             })
             .collect();
-        for _ in 0..round {
-            tokio::task::yield_now().await;
-        }
+        pause(round).await;
         world.server.block_client(&machine.client_id()).await.unwrap();
         for request in requests {
             let answer = request.await.unwrap();
@@ -291,4 +285,36 @@ async fn sixty_four_requests_that_race_a_block_leave_nothing_alive() {
         world.own_access(&machine, &[]).await.assert_error(401, "invalid_client");
     }
     assert!(granted > 0 && refused > 0, "there was no race: {granted} granted, {refused} refused");
+}
+
+#[tokio::test]
+async fn a_block_at_any_step_of_a_request_leaves_nothing_alive() {
+    let (mut granted, mut refused) = (0, 0);
+    for (before_request, before_block) in (0..12).flat_map(|a| (0..12).map(move |b| (a, b))) {
+        let (world, machine) = busy().await;
+        let request = tokio::spawn({
+            let (world, machine) = (world.clone(), machine.clone());
+            async move {
+                pause(before_request).await;
+                world.own_access(&machine, &[]).await
+            }
+        });
+        pause(before_block).await;
+        world.server.block_client(&machine.client_id()).await.unwrap();
+        let answer = request.await.unwrap();
+        if answer.status() == StatusCode::OK {
+            granted += 1;
+            assert!(!world.is_live(&Tokens::of(&answer).access).await, "{before_request} {before_block}");
+        } else {
+            refused += 1;
+            answer.assert_error(401, "invalid_client");
+        }
+    }
+    assert!(granted > 0 && refused > 0, "{granted} granted, {refused} refused");
+}
+
+async fn pause(steps: usize) {
+    for _ in 0..steps {
+        tokio::task::yield_now().await;
+    }
 }

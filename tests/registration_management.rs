@@ -4,11 +4,14 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use grantor::{ClientChange, ClientId, Registration};
+use grantor::storage::testkit::{Call, Faulty, Lost};
+use grantor::{ClientChange, ClientId, MemoryStorage, Registration};
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
-use support::{Answer, CALLBACK, Client, World, request};
+use support::{Answer, CALLBACK, Client, ISSUER, World, request};
 
 const MOVED: &str = "https://client.example/moved";
 
@@ -184,6 +187,23 @@ async fn a_client_that_comes_to_have_a_secret_is_shown_it_once_and_one_that_give
 }
 
 #[tokio::test]
+async fn attack_28_a_client_that_gives_up_its_secret_keeps_nothing_that_it_got_with_it() {
+    let world = world();
+    let managed = Managed::new(&world, "client_secret_basic").await;
+    let (tokens, code) = (world.tokens(&managed.client).await, world.code(&managed.client).await);
+    let to_post = managed.change("token_endpoint_auth_method", json!("client_secret_post"));
+    assert_eq!(managed.call(&world, Method::PUT, &to_post).await.status(), StatusCode::OK);
+    assert!(world.is_live(&tokens.access).await, "it proves who it is as before");
+    let to_none = managed.change("token_endpoint_auth_method", json!("none"));
+    assert_eq!(managed.call(&world, Method::PUT, &to_none).await.status(), StatusCode::OK);
+    let public = Client { secret: None, ..managed.client.clone() };
+    world.refresh(&public, &tokens.refresh, &[]).await.assert_error(400, "invalid_grant");
+    world.exchange(&public, &code, &[]).await.assert_error(400, "invalid_grant");
+    assert!(!world.is_live(&tokens.access).await);
+    let _ = world.tokens(&public).await;
+}
+
+#[tokio::test]
 async fn attack_31_a_blocked_client_cannot_manage_itself_and_an_administrators_word_stays() {
     let world = world();
     let managed = Managed::new(&world, "none").await;
@@ -197,6 +217,41 @@ async fn attack_31_a_blocked_client_cannot_manage_itself_and_an_administrators_w
         managed.call(&world, method, &body).await.assert_error(403, "access_denied");
     }
     assert!(world.server.client(&managed.id()).await.unwrap().unwrap().blocked);
+}
+
+#[tokio::test]
+async fn attack_44_a_change_or_removal_that_the_store_cannot_do_is_never_called_done() {
+    let storage = Arc::new(Faulty::new(MemoryStorage::new()));
+    let world = World::at(ISSUER, Arc::clone(&storage), grantor::Builder::registration_management);
+    let metadata = metadata("none");
+    let registered = world.register(&metadata).await.json();
+    let text = |field: &str| registered[field].as_str().unwrap().to_owned();
+    let (id, token) = (text("client_id"), text("registration_access_token"));
+    let send = async |method: Method, name: &str| {
+        let mut body = metadata.clone();
+        (body["client_id"], body["client_name"]) = (json!(id), json!(name));
+        let builder = request(method, &format!("/oauth/register/{id}")).header("content-type", "application/json");
+        let builder = builder.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        world.send(builder.body(Bytes::from(body.to_string())).unwrap()).await
+    };
+    let name = async || send(Method::GET, "").await.json()["client_name"].clone();
+    for (method, call, lost, after) in [
+        (Method::PUT, Call::Client, Lost::Request, json!("Helper")),
+        (Method::PUT, Call::UpdateClient, Lost::Request, json!("Helper")),
+        (Method::PUT, Call::UpdateClient, Lost::Answer, json!("Renamed")),
+        (Method::DELETE, Call::Client, Lost::Request, json!("Renamed")),
+        (Method::DELETE, Call::RemoveClient, Lost::Request, json!("Renamed")),
+    ] {
+        storage.lose(lost, call, 1);
+        let answer = send(method.clone(), "Renamed").await;
+        answer.assert_error(503, "temporarily_unavailable");
+        assert_eq!(answer.header("retry-after"), Some("2"));
+        assert_eq!(name().await, after, "{method}");
+    }
+    assert_eq!(send(Method::PUT, "Renamed").await.status(), StatusCode::OK);
+    storage.lose(Lost::Answer, Call::RemoveClient, 1);
+    send(Method::DELETE, "").await.assert_error(503, "temporarily_unavailable");
+    send(Method::DELETE, "").await.assert_error(401, "invalid_token");
 }
 
 #[tokio::test]

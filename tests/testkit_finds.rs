@@ -105,6 +105,9 @@ finds! {
     a_purge_without_bounds: PurgesAllAtOnce in purging_goes_in_steps_until_nothing_is_left;
     a_purge_without_end: PurgesForever in purging_goes_in_steps_until_nothing_is_left, the_ends_of_time_break_nothing;
     a_rotation_in_two_steps: RotatesInTwoSteps in an_operation_that_is_dropped_midway_is_whole;
+    a_change_in_two_steps: ChangesInTwoSteps in an_operation_that_is_dropped_midway_is_whole;
+    a_removal_in_two_steps: RemovesInTwoSteps in an_operation_that_is_dropped_midway_is_whole;
+    access_that_ends_ahead_of_the_change: EndsBeforeLooking in an_operation_that_is_dropped_midway_is_whole;
     an_exchange_in_two_steps: StopsMidway in an_operation_that_is_dropped_midway_is_whole;
     a_store_that_needs_ascending_ids: LosesOlderRows in a_clock_that_goes_backwards_loses_nothing;
     a_refresh_token_that_is_not_kept: ForgetsRefreshTokens in an_exchange_adds_its_refresh_token;

@@ -2,10 +2,12 @@
 //!
 //! An input is a request in plain text: a line with method and target, header lines, an empty line and the body. What
 //! stands in braces is replaced by something fresh and valid, so that requests get past the first checks: `{client}`,
-//! `{secret_client}`, `{secret}`, `{cookie}`, `{prompt}`, `{code}`, `{access}`, `{refresh}`.
+//! `{secret_client}`, `{secret}`, `{cookie}`, `{prompt}`, `{code}`, `{access}`, `{refresh}`; `{machine}` and
+//! `{machine_secret}` of a client that acts for itself and introspects, `{managed}` and `{managed_token}` of one that
+//! manages its own registration.
 //!
 //! No answer may be a panic or a 5xx, and none may be large. How often each endpoint succeeded is written to the file
-//! that `FUZZ_SUCCESSES` names.
+//! that `FUZZ_SUCCESSES` names, also where that is never.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -21,6 +23,21 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 /// A world is replaced before it has grown large.
 const LIFE: u32 = 10_000;
+
+const PLACEHOLDERS: [&str; 12] = [
+    "{prompt}",
+    "{code}",
+    "{access}",
+    "{refresh}",
+    "{client}",
+    "{secret_client}",
+    "{secret}",
+    "{machine}",
+    "{machine_secret}",
+    "{managed}",
+    "{managed_token}",
+    "{cookie}",
+];
 
 struct App;
 
@@ -40,11 +57,14 @@ struct World {
     client: String,
     secret_client: String,
     secret: String,
+    machine: String,
+    machine_secret: String,
+    /// The last client that manages itself, and its token.
+    managed: Option<(String, String)>,
     cookie: String,
     age: u32,
 }
 
-#[derive(Default)]
 struct Fuzz {
     world: Option<World>,
     successes: BTreeMap<&'static str, u64>,
@@ -52,8 +72,29 @@ struct Fuzz {
 }
 
 thread_local! {
-    static FUZZ: RefCell<Fuzz> = RefCell::default();
+    static FUZZ: RefCell<Fuzz> = RefCell::new(Fuzz {
+        world: None,
+        successes: ENDPOINTS.iter().map(|(name, ..)| (*name, 0)).collect(),
+        runs: 0,
+    });
 }
+
+/// What is counted, by how its paths begin, and by its method or what its body has; the first that fits counts.
+const ENDPOINTS: [(&str, &str, &str); 13] = [
+    ("preflights", "/", "OPTIONS"),
+    ("/oauth/authorize", "/oauth/authorize", ""),
+    ("/oauth/consent", "/oauth/consent", ""),
+    ("/oauth/token(client_credentials)", "/oauth/token", "=client_credentials"),
+    ("/oauth/token", "/oauth/token", ""),
+    ("/oauth/revoke", "/oauth/revoke", ""),
+    ("/oauth/introspect", "/oauth/introspect", ""),
+    ("/oauth/register/{id}(GET)", "/oauth/register/", "GET"),
+    ("/oauth/register/{id}(PUT)", "/oauth/register/", "PUT"),
+    ("/oauth/register/{id}(DELETE)", "/oauth/register/", "DELETE"),
+    ("/oauth/register", "/oauth/register", ""),
+    ("/.well-known", "/.well-known", ""),
+    ("/api", "/api", ""),
+];
 
 /// Everything here is in memory, so that nothing ever waits.
 fn now<T>(future: impl Future<Output = T>) -> T {
@@ -73,16 +114,22 @@ impl World {
             .default_scopes("projects:read")
             .resource("/api")
             .registration(Registration::Open)
+            .registration_management()
             .build()
             .expect("a server");
         let public = now(server.create_client(NewClient::public("Public").redirect_uri(CALLBACK))).expect("a client");
         let confidential = NewClient::confidential("Confidential").redirect_uri(CALLBACK);
         let confidential = now(server.create_client(confidential)).expect("a client");
+        let machine = NewClient::confidential("Machine").client_credentials().introspects(["/api"]);
+        let machine = now(server.create_client(machine)).expect("a client");
         Self {
             server,
             client: public.client.id.to_string(),
             secret_client: confidential.client.id.to_string(),
             secret: confidential.secret.expect("a secret").expose().to_owned(),
+            machine: machine.client.id.to_string(),
+            machine_secret: machine.secret.expect("a secret").expose().to_owned(),
+            managed: None,
             cookie: "session=alice".to_owned(),
             age: 0,
         }
@@ -125,12 +172,29 @@ impl World {
         json[name].as_str().expect("a token").to_owned()
     }
 
+    /// A client that manages itself: the last one, for as long as it is there.
+    fn managed(&mut self) -> (String, String) {
+        let kept = self.managed.take().filter(|(id, token)| {
+            let request =
+                Request::get(format!("/oauth/register/{id}")).header("authorization", format!("Bearer {token}"));
+            self.handle(request.body(Bytes::new()).expect("a request")).status() == 200
+        });
+        let managed = kept.unwrap_or_else(|| {
+            let metadata = format!("{{\"redirect_uris\":[\"{CALLBACK}\"],\"token_endpoint_auth_method\":\"none\"}}");
+            let request = Request::post("/oauth/register").header("content-type", "application/json");
+            let answer = self.handle(request.body(Bytes::from(metadata)).expect("a request"));
+            let json: serde_json::Value = serde_json::from_slice(answer.body()).expect("JSON");
+            let text = |name: &str| json[name].as_str().expect("a text").to_owned();
+            (text("client_id"), text("registration_access_token"))
+        });
+        self.managed = Some(managed.clone());
+        managed
+    }
+
     /// The text with what stands in braces replaced.
     fn filled(&mut self, text: &str) -> String {
         let mut text = text.to_owned();
-        for name in
-            ["{prompt}", "{code}", "{access}", "{refresh}", "{client}", "{secret_client}", "{secret}", "{cookie}"]
-        {
+        for name in PLACEHOLDERS {
             if !text.contains(name) {
                 continue;
             }
@@ -142,6 +206,10 @@ impl World {
                 "{client}" => self.client.clone(),
                 "{secret_client}" => self.secret_client.clone(),
                 "{secret}" => self.secret.clone(),
+                "{machine}" => self.machine.clone(),
+                "{machine_secret}" => self.machine_secret.clone(),
+                "{managed}" => self.managed().0,
+                "{managed_token}" => self.managed().1,
                 _ => self.cookie.clone(),
             };
             text = text.replace(name, &value);
@@ -173,17 +241,13 @@ fn read(head: &str, body: Vec<u8>) -> Option<Request<Bytes>> {
     Some(request)
 }
 
-fn endpoint(path: &str) -> &'static str {
-    let known = [
-        "/oauth/authorize",
-        "/oauth/consent",
-        "/oauth/token",
-        "/oauth/revoke",
-        "/oauth/register",
-        "/.well-known",
-        "/api",
-    ];
-    known.into_iter().find(|known| path.starts_with(known)).unwrap_or("elsewhere")
+fn endpoint(request: &Request<Bytes>) -> &'static str {
+    let body = String::from_utf8_lossy(request.body());
+    let has = |word: &str| {
+        word.is_empty() || word == request.method().as_str() || (word.starts_with('=') && body.contains(word))
+    };
+    let fits = |(_, start, word): &&(&str, &str, &str)| request.uri().path().starts_with(start) && has(word);
+    ENDPOINTS.iter().find(fits).map_or("elsewhere", |(name, ..)| name)
 }
 
 /// Sends one request and judges the answer.
@@ -194,9 +258,9 @@ pub fn send(input: &[u8]) {
         let world = fuzz.world.get_or_insert_with(World::new);
         let body = world.filled(body);
         let Some(request) = read(&world.filled(head), body.into_bytes()) else { return };
-        let name = endpoint(request.uri().path());
-        let status = if name == "/api" { knock(world, request) } else { ask(world, request) };
-        *fuzz.successes.entry(name).or_default() += u64::from(status < 400);
+        let name = endpoint(&request);
+        let is_success = if request.uri().path() == "/api" { knock(world, request) } else { ask(world, request) };
+        *fuzz.successes.entry(name).or_default() += u64::from(is_success);
         world.age += 1;
         if world.age > LIFE {
             fuzz.world = None;
@@ -208,20 +272,23 @@ pub fn send(input: &[u8]) {
     });
 }
 
-fn ask(world: &World, request: Request<Bytes>) -> u16 {
+fn ask(world: &World, request: Request<Bytes>) -> bool {
+    let introspects = request.uri().path() == "/oauth/introspect" && request.method() == Method::POST;
     let what = format!("{} {} {:?} {:?}", request.method(), request.uri(), request.headers(), request.body());
     let answer = world.handle(request);
     assert!(!answer.status().is_server_error(), "{}: {what}", answer.status());
     assert!(answer.body().len() < 200_000, "{} bytes: {what}", answer.body().len());
-    answer.status().as_u16()
+    // Of a token that is worth nothing a client is told with the same status.
+    let is_told = !introspects || answer.body().starts_with(b"{\"active\":true");
+    answer.status().as_u16() < 400 && is_told
 }
 
-fn knock(world: &World, request: Request<Bytes>) -> u16 {
+fn knock(world: &World, request: Request<Bytes>) -> bool {
     let guard = world.server.resource("/api").expect("a resource").require("projects:read").expect("a scope");
     let passed = now(guard.check(&request.into_parts().0));
     let status = passed.map_or_else(|refusal| refusal.response().status().as_u16(), |_| 200);
     assert!(status < 500, "{status}");
-    status
+    status < 400
 }
 
 fn tell(successes: &BTreeMap<&'static str, u64>) {

@@ -268,6 +268,14 @@ impl Client {
         !matches!(self.authentication, ClientAuthentication::None)
     }
 
+    /// Whether all that it was given must end as it becomes `next`: as that it can act for itself no more, or does not
+    /// prove any more who it is, and what was given to one that did is for nobody else (attack 28).
+    #[must_use]
+    pub fn ends_access_as(&self, next: &Self) -> bool {
+        let stops_acting = self.may_use(GrantType::ClientCredentials) && !next.may_use(GrantType::ClientCredentials);
+        stops_acting || (self.is_confidential() && !next.is_confidential())
+    }
+
     /// Whether the client may use a grant type.
     #[must_use]
     pub fn may_use(&self, grant_type: GrantType) -> bool {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::catalogue::ScopeCatalogue;
-use super::client::{Client, ClientAuthentication, ClientMetadata, ConsentPolicy};
-use super::new_client::{InvalidClient, ceiling, link, redirect_uris};
+use super::client::{Client, ClientAuthentication, ClientMetadata, ConsentPolicy, GrantType};
+use super::new_client::{InvalidClient, ceiling, known, link, redirect_uris};
+use super::policy::Policy;
 use super::secret::SecretHash;
 use super::time::Timestamp;
 
@@ -20,6 +20,8 @@ pub struct ClientChange {
     consent: Option<ConsentPolicy>,
     access_token: Option<Option<Duration>>,
     refresh_token: Option<Option<Duration>>,
+    client_credentials: Option<bool>,
+    introspects: Option<Option<Vec<String>>>,
 }
 
 impl ClientChange {
@@ -34,7 +36,8 @@ impl ClientChange {
         self
     }
 
-    /// Where answers may be sent, instead of where they might so far.
+    /// Where answers may be sent, instead of where they might so far. One that had no redirect URI may use codes from
+    /// now on.
     pub fn redirect_uris<'a>(mut self, uris: impl IntoIterator<Item = &'a str>) -> Self {
         self.redirect_uris = Some(uris.into_iter().map(str::to_owned).collect());
         self
@@ -77,15 +80,39 @@ impl ClientChange {
         self
     }
 
+    /// Whether it may act for itself, without a user (RFC 6749 §4.4): only a confidential one may.
+    ///
+    /// If that is taken away, everything that the client was given ends with it in the same moment: its own access,
+    /// which nobody else could take back, and what its users gave it as well. They connect it anew.
+    pub const fn client_credentials(mut self, may: bool) -> Self {
+        self.client_credentials = Some(may);
+        self
+    }
+
+    /// The resources whose tokens it may introspect (RFC 7662) beside its own, each by its URL or its path on the
+    /// issuer's origin; with `None` it may introspect none. Only a confidential client may.
+    pub fn introspects(mut self, resources: Option<&[&str]>) -> Self {
+        self.introspects = Some(resources.map(|resources| resources.iter().copied().map(str::to_owned).collect()));
+        self
+    }
+
     /// The client with this change.
     ///
     /// # Errors
     /// See [`InvalidClient`].
-    pub fn apply(self, client: &Client, catalogue: &ScopeCatalogue) -> Result<Client, InvalidClient> {
+    pub fn apply(self, client: &Client, policy: &Policy) -> Result<Client, InvalidClient> {
         let mut changed = client.clone();
-        let ClientMetadata { redirect_uris: uris, name, home_page, logo, .. } = &mut changed.metadata;
+        self.apply_rights(&mut changed, policy)?;
+        let acts_alone = changed.may_use(GrantType::ClientCredentials) || changed.introspects.is_some();
+        let ClientMetadata { redirect_uris: uris, name, home_page, logo, grant_types, .. } = &mut changed.metadata;
         if let Some(texts) = self.redirect_uris {
             *uris = redirect_uris(&texts, client.display_name())?;
+            if client.metadata.redirect_uris.is_empty() {
+                grant_types.extend([GrantType::AuthorizationCode, GrantType::RefreshToken]);
+            }
+        }
+        if uris.is_empty() && !acts_alone {
+            return Err(InvalidClient::NoRedirectUri(client.display_name().to_owned()));
         }
         if let Some(new) = self.name {
             *name = Some(new);
@@ -97,12 +124,30 @@ impl ClientChange {
             *logo = new.map(link).transpose()?;
         }
         if let Some(scopes) = self.scopes {
-            changed.scope_ceiling = scopes.map(|scopes| ceiling(&scopes, catalogue)).transpose()?;
+            changed.scope_ceiling = scopes.map(|scopes| ceiling(&scopes, &policy.scopes)).transpose()?;
         }
         changed.consent_policy = self.consent.unwrap_or(client.consent_policy);
         changed.lifetimes.access_token = self.access_token.unwrap_or(client.lifetimes.access_token);
         changed.lifetimes.refresh_token = self.refresh_token.unwrap_or(client.lifetimes.refresh_token);
         Ok(changed)
+    }
+
+    /// What the client may do without a user.
+    fn apply_rights(&self, changed: &mut Client, policy: &Policy) -> Result<(), InvalidClient> {
+        // RFC 6749 §4.4, RFC 7662 §2.1
+        let gives = self.client_credentials == Some(true) || matches!(self.introspects, Some(Some(_)));
+        if gives && !changed.is_confidential() {
+            return Err(InvalidClient::NotConfidential(changed.display_name().to_owned()));
+        }
+        if let Some(may) = self.client_credentials {
+            let grant_types = &mut changed.metadata.grant_types;
+            grant_types.retain(|grant_type| *grant_type != GrantType::ClientCredentials);
+            grant_types.extend(may.then_some(GrantType::ClientCredentials));
+        }
+        if let Some(resources) = &self.introspects {
+            changed.introspects = resources.as_ref().map(|resources| known(resources, policy)).transpose()?;
+        }
+        Ok(())
     }
 }
 

@@ -343,7 +343,7 @@ pub(super) fn ceiling(scopes: &str, catalogue: &ScopeCatalogue) -> Result<ScopeS
     stranger.map_or_else(|| Ok(catalogue.ids_of(&set)), Err)
 }
 
-fn known(resources: &[String], policy: &Policy) -> Result<Vec<ResourceUri>, InvalidClient> {
+pub(super) fn known(resources: &[String], policy: &Policy) -> Result<Vec<ResourceUri>, InvalidClient> {
     let known = |url: &String| match policy.resource(url) {
         Some(known) => Ok(known.uri.clone()),
         None => Err(InvalidClient::UnknownResource(url.clone())),

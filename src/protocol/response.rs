@@ -77,6 +77,12 @@ impl AuthorizeResponse {
         self.mode
     }
 
+    /// Whether it has an error instead of a code.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.parameters.iter().any(|(name, _)| *name == "error")
+    }
+
     /// The redirect URI, without parameters.
     #[must_use]
     pub const fn redirect_uri(&self) -> &VerifiedRedirectUri {

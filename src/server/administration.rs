@@ -50,10 +50,10 @@ impl Server {
     /// See [`ChangeClientError`].
     pub async fn change_client(&self, id: &ClientId, change: ClientChange) -> Result<ClientSummary, ChangeClientError> {
         let current = self.current().await?;
-        let catalogue = &current.policy.scopes;
-        let changed = self.change(id, false, |client| Ok(change.clone().apply(client, catalogue)?)).await?;
+        let policy = &current.policy;
+        let changed = self.change(id, false, |client| Ok(change.clone().apply(client, policy)?)).await?;
         self.audit(EventKind::ClientUpdated { client: id.clone() });
-        Ok(self.summary(&changed, catalogue))
+        Ok(self.summary(&changed, &policy.scopes))
     }
 
     /// Shuts a client out, and ends everything that it was given: from now on it gets nothing, and no token of it
@@ -182,6 +182,7 @@ impl Server {
         for _ in 0..TRIES {
             let client = self.client_by_id(id).await?.ok_or(ChangeClientError::Unknown)?;
             let changed = Arc::new(change(&client)?);
+            let ends_access = ends_access || client.ends_access_as(&changed);
             let op = UpdateClient { client: Arc::clone(&changed), ends_access, now: self.now() };
             match self.0.storage.update_client(op).await? {
                 Updated::Now => return Ok(changed),

@@ -35,6 +35,11 @@ impl Server {
         self.1.unwrap_or_else(|| Call { correlation: self.0.trail.correlate(), place: Place::App })
     }
 
+    /// The reference of the request that is being answered.
+    pub(crate) fn reference(&self) -> CorrelationId {
+        self.call().correlation
+    }
+
     /// The span of the request that is being answered.
     pub(crate) fn span(&self) -> tracing::Span {
         let Call { correlation, place } = self.call();

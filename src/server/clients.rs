@@ -153,7 +153,8 @@ impl Server {
             Some(stored) => {
                 let Client { revision, blocked, .. } = *stored;
                 let client = Arc::new(Client { revision, blocked, ..(*fixed.client).clone() });
-                let op = UpdateClient { client, ends_access: false, now: self.now() };
+                let ends_access = stored.ends_access_as(&client);
+                let op = UpdateClient { client, ends_access, now: self.now() };
                 // If another instance was faster, it has put the same there.
                 if self.0.storage.update_client(op).await? == Updated::Now {
                     self.audit(EventKind::ClientUpdated { client: id.clone() });

@@ -166,10 +166,13 @@ impl Server {
                 });
             }
             // What the app said was recorded, and what the client is told is a refusal.
-            (Word::Veto, _) => {
+            (Word::Veto, Some(_) | None) => {
                 let _ = self.refused(Some(&client), AuthorizeReason::Vetoed);
             }
-            (Word::Allow(_) | Word::Deny, _) => self.audit(EventKind::ConsentDenied { subject, client }),
+            // Nothing was approved.
+            (Word::Deny, Some(_) | None) | (Word::Allow(_), None) => {
+                self.audit(EventKind::ConsentDenied { subject, client })
+            }
         }
     }
 

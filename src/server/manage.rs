@@ -34,19 +34,17 @@ impl Server {
 
     async fn change_managed(&self, id: &str, request: &Parts, body: &[u8]) -> Result<String, RegistrationReason> {
         let headers = &request.headers;
-        let asked = registration::read(body);
-        if self.managed_client(id, headers).await.is_ok()
-            && let Ok(asked) = &asked
-        {
-            // What the app would not take in, nobody becomes later.
-            let _ = self.terms(asked, request).await?;
-        }
+        let _ = self.managed_client(id, headers).await?;
+        let asked = registration::read(body)?;
+        // What the app would not take in, nobody becomes later.
+        let _ = self.terms(&asked, request).await?;
         let current = self.current().await?;
         for _ in 0..MINT_TRIES {
             let client = self.managed_client(id, headers).await?;
             let seed = NewClientSeed::from_random(&self.random()?);
-            let changed = management::change(&client, asked.clone()?, &seed)?;
-            let op = UpdateClient { client: Arc::clone(changed.client()), ends_access: false, now: self.now() };
+            let changed = management::change(&client, asked.clone(), &seed)?;
+            let ends_access = client.ends_access_as(changed.client());
+            let op = UpdateClient { client: Arc::clone(changed.client()), ends_access, now: self.now() };
             match self.0.storage.update_client(op).await? {
                 Updated::Now => {
                     self.audit(EventKind::ClientUpdated { client: client.id.clone() });

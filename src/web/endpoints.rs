@@ -98,10 +98,14 @@ impl Server {
     }
 
     async fn to_client(&self, response: &AuthorizeResponse) -> Response<Bytes> {
-        match response.mode() {
+        let mut answer = match response.mode() {
             ResponseMode::Query => self.redirect(&response.location()).await,
             ResponseMode::FormPost => answer::page(StatusCode::OK, form_post::page(response)),
+        };
+        if response.is_error() {
+            self.reference().add_to(answer.headers_mut());
         }
+        answer
     }
 
     async fn redirect(&self, location: &str) -> Response<Bytes> {

@@ -119,15 +119,15 @@ impl Server {
         let endpoints =
             [&paths.authorize, &paths.consent, &paths.token, &paths.revoke, &paths.introspect, &paths.register]
                 .map(String::clone);
+        // What is below a path begins behind its slash for a router.
         let at = |path, below| RoutePattern { path, below };
         let mut patterns: Vec<_> = endpoints.into_iter().map(|path| at(path, false)).collect();
-        patterns.push(at(paths.register.clone(), true));
+        patterns.extend([at(format!("{}/", paths.register), false), at(paths.register.clone(), true)]);
         // Some clients put the well-known string behind the issuer's path.
         let issuer_path = Some(self.issuer().path()).filter(|path| !path.is_empty());
         for base in std::iter::once("").chain(issuer_path) {
             for known in WELL_KNOWN {
                 let path = format!("{base}{known}");
-                // What is below a path begins behind its slash for a router.
                 patterns.extend([at(path.clone(), false), at(format!("{path}/"), false), at(path, true)]);
             }
         }

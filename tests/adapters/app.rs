@@ -11,6 +11,7 @@ use axum::Router;
 use axum::middleware::Next;
 use axum::routing::any;
 use grantor::host::EntropyError;
+use grantor::tower::OAuthService;
 use grantor::{Entropy, Guard, Host, HostError, MemoryStorage, Principal, SignIn, User};
 use http::request::Parts;
 
@@ -18,7 +19,9 @@ use crate::support::World;
 
 /// An app whose randomness and clock are the same each time.
 pub(crate) fn world(issuer: &str) -> World {
-    World::at(issuer, MemoryStorage::new(), |builder| builder.host(App).entropy(Counter(AtomicU64::new(1))))
+    World::at(issuer, MemoryStorage::new(), |builder| {
+        builder.host(App).entropy(Counter(AtomicU64::new(1))).registration_management()
+    })
 }
 
 struct Counter(AtomicU64);
@@ -94,11 +97,6 @@ pub(crate) fn axum_app(world: &World) -> Router {
     ) -> String {
         by_either(method.as_str(), principal.as_ref(), session.as_ref())
     }
-    async fn sessions(mut request: axum::extract::Request, next: Next) -> axum::response::Response {
-        let session = Session::of(request.headers().get_all("cookie").iter().map(http::HeaderValue::as_bytes));
-        request.extensions_mut().insert(session);
-        next.run(request).await
-    }
     let read = guard(world, "/api", "projects:read");
     Router::new()
         .route("/api", any(token).layer(read.clone()))
@@ -115,6 +113,18 @@ pub(crate) fn axum_app(world: &World) -> Router {
         .merge(grantor::axum::routes(&world.server))
         .fallback(|| async { START_PAGE })
         .layer(axum::middleware::from_fn(sessions))
+}
+
+async fn sessions(mut request: axum::extract::Request, next: Next) -> axum::response::Response {
+    let session = Session::of(request.headers().get_all("cookie").iter().map(http::HeaderValue::as_bytes));
+    request.extensions_mut().insert(session);
+    next.run(request).await
+}
+
+/// The endpoints alone, as one service.
+pub(crate) fn tower_app(world: &World) -> Router {
+    let endpoints = OAuthService::new(&world.server);
+    Router::new().fallback_service(endpoints).layer(axum::middleware::from_fn(sessions))
 }
 
 pub(crate) fn actix_app(world: &World) -> impl FnOnce(&mut ServiceConfig) + Clone + Send + use<> {

@@ -7,12 +7,13 @@ use actix_web::body::{BodySize, MessageBody, to_bytes};
 use actix_web::dev::Service as _;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, http as old};
+use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 use tower::ServiceExt as _;
 
-use crate::app::{Session, actix_app, actix_sessions, axum_app};
+use crate::app::{Session, actix_app, actix_sessions, axum_app, tower_app};
 use crate::support::World;
 
 type Send = Box<dyn Fn(Request<Bytes>) -> Pin<Box<dyn Future<Output = Response<Bytes>>>>>;
@@ -52,7 +53,16 @@ impl Front {
 
     pub(crate) fn axum(world: World) -> Self {
         let router = axum_app(&world);
-        Self::new("axum", world, move |request| {
+        Self::routed("axum", world, router)
+    }
+
+    pub(crate) fn tower(world: World) -> Self {
+        let router = tower_app(&world);
+        Self { is_app: false, ..Self::routed("tower", world, router) }
+    }
+
+    fn routed(name: &'static str, world: World, router: Router) -> Self {
+        Self::new(name, world, move |request| {
             let router = router.clone();
             async move {
                 let (parts, body) = router.oneshot(request.map(Body::from)).await.unwrap().into_parts();
@@ -82,11 +92,20 @@ impl Front {
 
     /// As axum serves it over a socket.
     pub(crate) async fn axum_socket(world: World) -> Self {
+        let router = axum_app(&world);
+        Self::served("axum at a socket", world, router).await
+    }
+
+    pub(crate) async fn tower_socket(world: World) -> Self {
+        let router = tower_app(&world);
+        Self { is_app: false, ..Self::served("tower at a socket", world, router).await }
+    }
+
+    async fn served(name: &'static str, world: World, router: Router) -> Self {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let router = axum_app(&world);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self::socket("axum at a socket", world, origin)
+        Self::socket(name, world, origin)
     }
 
     /// As actix serves it over a socket.

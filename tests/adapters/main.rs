@@ -6,6 +6,7 @@
 mod app;
 mod front;
 mod guarded;
+mod managed;
 mod optional;
 mod script;
 #[path = "../support/mod.rs"]
@@ -29,6 +30,7 @@ async fn transcript(front: Front) -> Transcript {
     script.what_is_no_endpoint().await;
     script.too_much().await;
     script.bytes_that_are_no_text().await;
+    script.clients_that_manage_themselves().await;
     let token = script.the_whole_flow().await;
     script.the_guard(&token).await;
     script.a_session_or_a_token(&token).await;
@@ -47,17 +49,19 @@ fn world() -> support::World {
 }
 
 #[tokio::test]
-async fn axum_and_actix_answer_as_the_server_does() {
+async fn every_framework_answers_as_the_server_does() {
     let axum = transcript(Front::axum(world())).await;
     transcript(Front::actix(world()).await).await.assert_same(&axum);
+    transcript(Front::tower(world())).await.assert_same(&axum);
     transcript(Front::plain(world())).await.assert_same(&axum);
     writeln!(std::io::stdout(), "requests with the same answers: {}", axum.len()).unwrap();
 }
 
 #[tokio::test]
-async fn axum_and_actix_answer_alike_over_a_socket() {
+async fn every_framework_answers_alike_over_a_socket() {
     let axum = transcript(Front::axum(world())).await;
     transcript(Front::axum_socket(world()).await).await.assert_same(&axum);
+    transcript(Front::tower_socket(world()).await).await.assert_same(&axum);
     transcript(Front::actix_socket(world())).await.assert_same(&axum);
 }
 

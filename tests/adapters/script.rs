@@ -32,7 +32,7 @@ impl Transcript {
 pub(crate) type Headers<'a> = &'a [(&'a str, &'a [u8])];
 
 pub(crate) const FORM: (&str, &[u8]) = ("content-type", b"application/x-www-form-urlencoded");
-const JSON: (&str, &[u8]) = ("content-type", b"application/json");
+pub(crate) const JSON: (&str, &[u8]) = ("content-type", b"application/json");
 pub(crate) const ALICE: (&str, &[u8]) = ("cookie", b"theme=dark; session=alice");
 pub(crate) const ELSEWHERE: (&str, &[u8]) = ("origin", b"https://page.example");
 pub(crate) const ASKS_TO_POST: (&str, &[u8]) = ("access-control-request-method", b"POST");

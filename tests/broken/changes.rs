@@ -48,6 +48,14 @@ impl Broken {
             }
             _ => {}
         }
+        if self.has(Flaw::ChangesInTwoSteps) && op.ends_access {
+            let outcome = self.inner.update_client(UpdateClient { ends_access: false, ..op.clone() }).await?;
+            tokio::task::yield_now().await;
+            if outcome == Updated::Now {
+                self.inner.revoke_grants(records::revoke_all_of_client(&op.client.id, op.now)).await?;
+            }
+            return Ok(outcome);
+        }
         self.end_access(&mut op).await?;
         self.inner.update_client(op).await
     }

@@ -49,6 +49,16 @@ impl Broken {
                 tokio::task::yield_now().await;
             }
             Flaw::RevokesAllOfUsers => self.revoke_all_of_users(&op.client).await?,
+            Flaw::RemovesInTwoSteps => {
+                let removed = self.inner.client(&op.client).await?;
+                let outcome = self.inner.remove_client(op.clone()).await?;
+                if let Some(client) = removed {
+                    let _ = self.inner.insert_client(records::insert(client)).await?;
+                }
+                tokio::task::yield_now().await;
+                let _ = self.inner.remove_client(op).await?;
+                return Ok(outcome);
+            }
             _ => {}
         }
         self.inner.remove_client(op).await

@@ -85,6 +85,8 @@ pub(crate) enum Flaw {
     IgnoresClients,
     TakesClientsForUsers,
     RotatesInTwoSteps,
+    ChangesInTwoSteps,
+    RemovesInTwoSteps,
     ForgetsConsent,
     ReplacesConsent,
     RemembersDenials,

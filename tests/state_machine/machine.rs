@@ -5,8 +5,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grantor::storage::Storage as _;
-use grantor::{ClientChange, ClientId, NewClient, OrderedId, Subject};
+use grantor::{Builder, ClientChange, ClientId, NewClient, OrderedId, Subject};
 
+use crate::clients_own::Own;
 use crate::model::{CODE, Code, GRACE, Grant, KnownClient, Model, PROMPT, Prompt, millis, scopes};
 use crate::oracle::ScanHas as _;
 use crate::random::Random;
@@ -34,7 +35,7 @@ pub(crate) fn client_id(client: &Client) -> ClientId {
 
 impl Machine {
     pub(crate) fn new(seed: u64) -> Self {
-        let world = World::new();
+        let world = World::with(Builder::registration_management);
         // The last one is the first user once more, at another machine.
         let browsers = USERS.iter().chain(&USERS[..1]).map(|name| world.browser_of(name)).collect();
         Self { world, browsers, model: Model::default(), random: Random::new(seed), secrets: Vec::new() }
@@ -49,7 +50,7 @@ impl Machine {
     }
 
     pub(crate) async fn step(&mut self) -> &'static str {
-        match self.random.below(100) {
+        match self.random.below(128) {
             0..4 => self.create_client().await,
             4..24 => self.ask().await,
             24..42 => self.decide().await,
@@ -61,25 +62,25 @@ impl Machine {
             85 => self.take_back_all().await,
             86..89 => self.administer().await,
             89..98 => self.wait().await,
-            _ => self.tidy().await,
+            98..100 => self.tidy().await,
+            100..111 => self.act().await,
+            111..124 => self.introspect().await,
+            _ => self.manage().await,
         }
     }
 
     async fn create_client(&mut self) -> &'static str {
         let number = self.model.clients.len();
         let (is_public, name) = (self.random.once_in(2), format!("Client {number}"));
-        let new = if is_public { NewClient::public(&name) } else { NewClient::confidential(&name) };
-        let (client, refreshes) = if self.random.once_in(3) {
-            let method = if is_public { "none" } else { "client_secret_basic" };
-            let redirect_uri = format!("https://client.example/cb/{number}");
-            (self.world.client(method, &[&redirect_uri]).await, false)
-        } else {
-            let created = self.world.server.create_client(new.redirect_uri(CALLBACK)).await.unwrap();
-            let secret = created.secret.map(|secret| secret.expose().to_owned());
-            (Client { id: created.client.id.to_string(), secret, redirect_uri: CALLBACK.to_owned() }, true)
+        let known = match self.random.below(6) {
+            0 | 1 => self.register(&name, is_public).await,
+            2 | 3 => self.create_machine(&name).await,
+            _ => {
+                let new = if is_public { NewClient::public(&name) } else { NewClient::confidential(&name) };
+                KnownClient::new(self.world.created(new.redirect_uri(CALLBACK)).await, true, Own::default())
+            }
         };
-        self.secrets.extend(client.secret.clone());
-        let known = KnownClient { client, old_secret: None, refreshes, blocked: false, removed: false, ceiling: None };
+        self.secrets.extend(known.client.secret.clone());
         self.model.clients.push(known);
         "a client is created"
     }
@@ -109,6 +110,10 @@ impl Machine {
             answer.assert_page(if is_known { 403 } else { 400 });
             return "a client that may not ask asks";
         }
+        if known.own.only_acts {
+            answer.assert_page(400);
+            return "a client that only acts for itself asks";
+        }
         let given = self.offered(at, wanted);
         if given.is_empty() {
             assert_ne!(answer.status(), 200, "there is nothing to ask: {wanted}");
@@ -137,7 +142,8 @@ impl Machine {
     fn offered(&self, client: usize, wanted: &str) -> crate::model::Scopes {
         let known = &self.model.clients[client];
         let may_have = |scope: &String| {
-            (known.refreshes || scope != "admin") && known.ceiling.as_ref().is_none_or(|all| all.contains(scope))
+            (known.own.token.is_none() || scope != "admin")
+                && known.ceiling.as_ref().is_none_or(|all| all.contains(scope))
         };
         scopes(wanted).into_iter().filter(may_have).collect()
     }
@@ -181,7 +187,7 @@ impl Machine {
         let stored = self.world.storage.code(id_of(&text)).await.unwrap().unwrap();
         let ends_at = self.now() + CODE;
         self.model.grants.push(Grant {
-            user: Self::user_of(prompt.browser),
+            user: Some(Self::user_of(prompt.browser)),
             client: prompt.client,
             scopes: prompt.scopes.clone(),
             resources: prompt.resources.clone(),
@@ -196,11 +202,11 @@ impl Machine {
     async fn take_back_one(&mut self) -> &'static str {
         let Some((at, grant)) = self.random.recent(&self.model.grants) else { return "there is no grant yet" };
         let (id, owner) = (grant.id, grant.user);
-        let user = if self.random.once_in(4) { self.random.below(USERS.len()) } else { owner };
+        let user = owner.filter(|_| !self.random.once_in(4)).unwrap_or_else(|| self.random.below(USERS.len()));
         let is_there = !grant.revoked && self.world.storage.scan_has(id).await;
         let took = self.world.server.revoke_grant(&Subject::new(USERS[user]), id).await.unwrap();
-        assert_eq!(took, user == owner && is_there, "who takes back a grant of {owner}: {user}");
-        if user == owner {
+        assert_eq!(took, Some(user) == owner && is_there, "who takes back a grant of {owner:?}: {user}");
+        if Some(user) == owner {
             self.model.grants[at].revoked = true;
         }
         "a user takes a grant back"
@@ -209,7 +215,7 @@ impl Machine {
     async fn take_back_all(&mut self) -> &'static str {
         let user = self.random.below(USERS.len());
         self.world.server.revoke_grants(&Subject::new(USERS[user])).await.unwrap();
-        self.model.grants.iter_mut().filter(|grant| grant.user == user).for_each(|grant| grant.revoked = true);
+        self.model.grants.iter_mut().filter(|grant| grant.user == Some(user)).for_each(|grant| grant.revoked = true);
         "a user takes everything back"
     }
 

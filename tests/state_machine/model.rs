@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use grantor::OrderedId;
 
+use crate::clients_own::Own;
 use crate::support::{Client, ConsentPage};
 
 pub(crate) const PROMPT: u64 = 600_000;
@@ -20,6 +21,9 @@ pub(crate) fn scopes(text: &str) -> Scopes {
     text.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
 }
 
+/// What people see of a client, as far as it changes here.
+pub(crate) type Looks = (bool, Option<Scopes>, u32);
+
 /// A client as the world knows it. An older secret that is good until a time.
 #[derive(Debug, Clone)]
 pub(crate) struct KnownClient {
@@ -29,12 +33,16 @@ pub(crate) struct KnownClient {
     pub(crate) blocked: bool,
     pub(crate) removed: bool,
     pub(crate) ceiling: Option<Scopes>,
+    pub(crate) own: Own,
 }
 
 impl KnownClient {
-    /// What people see of a client, as far as it changes here.
-    pub(crate) fn looks(&self) -> (bool, Option<Scopes>) {
-        (self.blocked, self.ceiling.clone())
+    pub(crate) fn new(client: Client, refreshes: bool, own: Own) -> Self {
+        Self { client, old_secret: None, refreshes, blocked: false, removed: false, ceiling: None, own }
+    }
+
+    pub(crate) fn looks(&self) -> Looks {
+        (self.blocked, self.ceiling.clone(), self.own.changes)
     }
 }
 
@@ -43,7 +51,7 @@ pub(crate) struct Prompt {
     pub(crate) page: ConsentPage,
     pub(crate) browser: usize,
     pub(crate) client: usize,
-    pub(crate) looks: (bool, Option<Scopes>),
+    pub(crate) looks: Looks,
     pub(crate) scopes: Scopes,
     pub(crate) resources: Vec<String>,
     pub(crate) made_at: u64,
@@ -52,7 +60,8 @@ pub(crate) struct Prompt {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Grant {
-    pub(crate) user: usize,
+    /// None: the client's own access.
+    pub(crate) user: Option<usize>,
     pub(crate) client: usize,
     pub(crate) scopes: Scopes,
     pub(crate) resources: Vec<String>,
@@ -132,7 +141,8 @@ impl Model {
 
     /// The grants that a user's list must have.
     pub(crate) fn listed(&self, user: usize, now: u64) -> BTreeSet<u64> {
-        let theirs = self.grants.iter().filter(|grant| grant.user == user && !grant.revoked && now < grant.ends_at);
+        let theirs =
+            self.grants.iter().filter(|grant| grant.user == Some(user) && !grant.revoked && now < grant.ends_at);
         theirs.map(|grant| grant.id.to_bits()).collect()
     }
 

@@ -8,35 +8,52 @@ use crate::support::refreshing::Tokens;
 use crate::support::{API, Answer, Client, MCP, pairs};
 
 /// How a request to the token endpoint says which client it comes from.
-struct Credentials {
-    client: usize,
+pub(crate) struct Credentials {
+    pub(crate) client: usize,
     secret: Option<String>,
+    /// Whether the secret is the right one, or was until lately.
+    is_right: bool,
+    pub(crate) is_old: bool,
     /// Whether that must be believed.
-    good: bool,
+    pub(crate) good: bool,
+}
+
+impl Credentials {
+    /// Why they are not believed.
+    pub(crate) fn refused(&self, known: &KnownClient, otherwise: &'static str) -> &'static str {
+        match (known.own.acts, self.is_right) {
+            (true, false) => "a machine sends a wrong secret",
+            (true, true) if known.removed => "a removed machine is not believed",
+            (true, true) if known.blocked => "a blocked machine is not believed",
+            (true | false, _) => otherwise,
+        }
+    }
 }
 
 impl Machine {
     /// The client itself most of the time.
-    async fn credentials(&mut self, honest: usize) -> Credentials {
+    pub(crate) async fn credentials(&mut self, honest: usize) -> Credentials {
         let client = if self.random.once_in(12) { self.random.below(self.model.clients.len()) } else { honest };
         let KnownClient { client: known, old_secret, blocked, .. } = self.model.clients[client].clone();
+        let mut is_old = false;
         let (secret, is_right) = match self.random.below(12) {
             0 => (Some("not the secret at all, but long enough".to_owned()), false),
-            1 | 2 if old_secret.is_some() => {
+            1..=4 if old_secret.is_some() => {
                 let (old, until) = old_secret.unwrap();
+                is_old = true;
                 (Some(old), self.now() < until)
             }
             _ => (known.secret.clone(), true),
         };
         let good = is_right && !blocked && self.knows(client).await;
-        Credentials { client, secret, good }
+        Credentials { client, secret, is_right, is_old, good }
     }
 
-    async fn post(&self, who: &Credentials, form: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&self, who: &Credentials, path: &str, form: &[(&str, &str)]) -> Answer {
         let mut form = form.to_vec();
         form.push(("client_id", &self.model.clients[who.client].client.id));
         form.extend(who.secret.as_deref().map(|secret| ("client_secret", secret)));
-        self.world.post("/oauth/token", &form, &[]).await
+        self.world.post(path, &form, &[]).await
     }
 
     pub(crate) async fn exchange(&mut self) -> &'static str {
@@ -52,10 +69,14 @@ impl Machine {
             as_sent.token_request(&code.text, changes).into_iter().filter(|(name, _)| name != "client_id").collect();
         // A code is forgotten at some time after its end, and then its replay goes unnoticed.
         let is_kept = self.world.storage.code(id_of(&code.text)).await.unwrap().is_some();
-        let answer = self.post(&who, &pairs(&form)).await;
+        let answer = self.post(&who, "/oauth/token", &pairs(&form)).await;
         if !who.good {
             answer.assert_error(401, "invalid_client");
             return "a client is not believed";
+        }
+        if self.model.clients[who.client].own.only_acts {
+            answer.assert_error(400, "unauthorized_client");
+            return "a client that only acts for itself has a code";
         }
         let is_honest = who.client == grant.client && verifier_is_right && is_kept && !grant.revoked;
         if is_honest && code.redeemed {
@@ -89,7 +110,7 @@ impl Machine {
         self.model.clients[client].client.redirect_uri.clone()
     }
 
-    fn add_access(&mut self, tokens: &Tokens, grant: usize, resource: &str) {
+    pub(crate) fn add_access(&mut self, tokens: &Tokens, grant: usize, resource: &str) {
         let ends_at = self.now() + ACCESS;
         assert_eq!(tokens.expires_in * 1000, ACCESS);
         self.secrets.push(tokens.access.clone());
@@ -129,7 +150,7 @@ impl Machine {
         let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", &refresh.text)];
         form.extend(narrower.map(|narrower| ("scope", narrower)));
         form.extend(resource.as_deref().map(|resource| ("resource", resource)));
-        let answer = self.post(&who, &form).await;
+        let answer = self.post(&who, "/oauth/token", &form).await;
         if !who.good {
             answer.assert_error(401, "invalid_client");
             return "a client is not believed";
@@ -227,9 +248,7 @@ impl Machine {
         } else {
             self.world.storage.access_token(id_of(&text)).await.unwrap().is_some()
         };
-        let mut form = vec![("token", text.as_str()), ("client_id", &self.model.clients[who.client].client.id)];
-        form.extend(who.secret.as_deref().map(|secret| ("client_secret", secret)));
-        let answer = self.world.post("/oauth/revoke", &form, &[]).await;
+        let answer = self.post(&who, "/oauth/revoke", &[("token", &text)]).await;
         if !who.good {
             answer.assert_error(401, "invalid_client");
             return "a client is not believed";
@@ -246,6 +265,9 @@ impl Machine {
         }
         if !with_refresh {
             self.model.accesses[at].revoked = true;
+        }
+        if self.model.grants[grant].user.is_none() {
+            return "a machine revokes its token";
         }
         "a client revokes a token"
     }

@@ -375,7 +375,25 @@ impl EventKind {
     pub const fn reason(&self) -> Option<&Reason> {
         match self {
             Self::Refused { reason, .. } => Some(reason),
-            _ => None,
+            Self::ClientRegistered { .. }
+            | Self::ClientCreated { .. }
+            | Self::ClientUpdated { .. }
+            | Self::ClientSecretRotated { .. }
+            | Self::ClientBlocked { .. }
+            | Self::ClientUnblocked { .. }
+            | Self::ClientRemoved { .. }
+            | Self::ConsentGiven { .. }
+            | Self::ConsentDenied { .. }
+            | Self::DecisionRepeated { .. }
+            | Self::ConsentWithdrawn { .. }
+            | Self::Vetoed { .. }
+            | Self::TokensIssued { .. }
+            | Self::CodeReplayed { .. }
+            | Self::RefreshReused { .. }
+            | Self::GrantRevoked { .. }
+            | Self::TokenRevoked { .. }
+            | Self::AllRevoked { .. }
+            | Self::Introspected { .. } => None,
         }
     }
 }

@@ -16,14 +16,14 @@ use crate::storage::{
 const ROUNDS: usize = 300;
 
 /// Everything that somebody can have of one client.
-struct Access {
+pub(super) struct Access {
     unused: Approval,
     tokens: Refreshable,
-    own: OrderedId,
+    pub(super) own: OrderedId,
 }
 
 impl Access {
-    async fn of<S: Storage>(scene: &Scene<S>, user: &str, client: &Arc<Client>) -> Self {
+    pub(super) async fn of<S: Storage>(scene: &Scene<S>, user: &str, client: &Arc<Client>) -> Self {
         let theirs = Scene { store: Arc::clone(&scene.store), client: Arc::clone(client) };
         Self {
             unused: theirs.approved(user, NOW).await,
@@ -32,7 +32,7 @@ impl Access {
         }
     }
 
-    async fn assert_ended<S: Storage>(&self, scene: &Scene<S>, why: &str) {
+    pub(super) async fn assert_ended<S: Storage>(&self, scene: &Scene<S>, why: &str) {
         let grant = &self.tokens.approval.grant;
         scene.assert_dead(self.tokens.access, why).await;
         for approval in [&self.unused, &self.tokens.approval] {
@@ -49,7 +49,7 @@ impl Access {
         assert!(scene.consents(user.as_str(), grant.client.as_str()).await.is_empty(), "consent: {why}");
     }
 
-    async fn assert_lives<S: Storage>(&self, scene: &Scene<S>, why: &str) {
+    pub(super) async fn assert_lives<S: Storage>(&self, scene: &Scene<S>, why: &str) {
         let grant = &self.tokens.approval.grant;
         scene.assert_live(self.tokens.access, why).await;
         assert!(

@@ -4,9 +4,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use super::endings::{Access, Ending};
 use super::records::{self, NOW};
 use super::scene::Scene;
-use crate::storage::{Decided, Redeemed, Revoked, Rotated, Storage};
+use crate::storage::{Decided, Redeemed, Revoked, Rotated, Storage, Updated};
 
 /// Polls an operation a few times and drops it; whether it came to its end.
 async fn poll_and_drop<T>(operation: impl Future<Output = T>, polls: usize) -> bool {
@@ -22,7 +23,8 @@ async fn poll_and_drop<T>(operation: impl Future<Output = T>, polls: usize) -> b
 }
 
 /// A caller that goes away midway, as a client does that hangs up, leaves an exchange, a rotation,
-/// a decision or a revocation that happened whole or not at all, and what follows agrees with it.
+/// a decision, a revocation, or the change or removal of a client with all that it was given, that happened whole or
+/// not at all, and what follows agrees with it.
 ///
 /// # Panics
 /// If the invariant is broken.
@@ -33,6 +35,8 @@ pub async fn an_operation_that_is_dropped_midway_is_whole<S: Storage>(store: S) 
         dropped_exchange(&scene, polls).await;
         dropped_rotation(&scene, polls).await;
         dropped_revocation(&scene, polls).await;
+        dropped_ending(&scene, polls, 0).await;
+        dropped_ending(&scene, polls, 1).await;
     }
 }
 
@@ -104,4 +108,32 @@ async fn dropped_revocation<S: Storage>(scene: &Scene<S>, polls: usize) {
     let outcome = scene.revoke(records::revoke(&approval.grant, NOW)).await;
     assert!(matches!(outcome, Revoked::Now | Revoked::Already), "a revocation after one that was dropped: {outcome:?}");
     scene.assert_dead(token, "its grant was revoked").await;
+}
+
+/// The change of a client that ends its access, or its removal.
+async fn dropped_ending<S: Storage>(scene: &Scene<S>, polls: usize, number: usize) {
+    let client = Arc::new(records::client(&format!("client {number} that is dropped after {polls} polls")));
+    scene.insert(&client).await;
+    let theirs = Access::of(scene, "user", &client).await;
+    poll_and_drop(Ending::of(&client, number).happen(Arc::clone(&scene.store)), polls).await;
+    // Another change of the same state waits for one that goes on without its caller, or comes first.
+    match (scene.update((*client).clone()).await, number) {
+        (Updated::Now, _) => {
+            let found = scene.client(&client.id).await.expect("the client of a dropped ending is found");
+            assert!(!found.blocked, "a dropped change that did not happen left something of itself");
+            theirs.assert_lives(scene, "the dropped ending did not happen").await;
+            scene.assert_live(theirs.own, "the dropped ending did not happen").await;
+        }
+        (Updated::Changed, 0) | (Updated::Unknown, 1) => {
+            let found = scene.client(&client.id).await;
+            assert_eq!(
+                found.is_some_and(|client| client.blocked),
+                number == 0,
+                "what a dropped ending left of the client"
+            );
+            theirs.assert_ended(scene, "the dropped ending happened").await;
+            scene.assert_dead(theirs.own, "the dropped ending happened").await;
+        }
+        (other, _) => panic!("a change after one that was dropped: {other:?}"),
+    }
 }
