@@ -61,11 +61,11 @@ const LOOK_ALIKES: [&str; 17] = [
 pub async fn hostile_texts_are_kept_byte_for_byte<S: Storage>(store: S) {
     let scene = Scene::new(store).await;
     let long = ["x".repeat(2048), "é".repeat(1024), "'".repeat(2048)];
-    let scopes = ["", "'", "--", "a:b 'c' %s ;DROP", "$1 ?"];
+    let scopes = ["", "'", "--", "a:b 'c' %s ;DROP", "$1 ?", r"read\2 write\implied"];
     for (number, text) in HOSTILE.into_iter().chain(long.iter().map(String::as_str)).enumerate() {
         let mut approval = records::approval(&records::subject(text), &scene.client.id, NOW);
         let grant = Arc::make_mut(&mut approval.grant);
-        grant.scopes = ScopeSet::parse(scopes[number % scopes.len()]).expect("scopes");
+        grant.scopes = ScopeSet::from_stored(scopes[number % scopes.len()]).expect("scopes");
         grant.resources = ["https://h.example/'/%27?a=';--", "https://h.example/x"]
             .map(|uri| ResourceUri::parse(uri).expect("a resource"))
             .to_vec();
