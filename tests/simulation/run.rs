@@ -1,0 +1,258 @@
+//! One run from its beginning to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use grantor::storage::{Row, Storage as _, Table, invariants};
+use grantor::{Keys, Lifetimes, MemoryStorage, Subject, Timestamp};
+
+use crate::client::Installation;
+use crate::executor::{Executor, Slot, Time};
+use crate::model::{Intent, Model, Oracle, REFRESH};
+use crate::network::{Errand, Scene, USERS};
+use crate::random::Random;
+use crate::store::StormyStorage;
+use crate::support::{CALLBACK, Client, ISSUER, START, World};
+use crate::weather::{SeededEntropy, Tally, Weather};
+
+const LENGTH: u64 = 3 * 24 * 3_600_000;
+
+/// What has to be seen so often at least, or nothing is proved by it.
+pub(crate) const RARE: [(&str, &usize); 1] = [("given: a pair", &1)];
+
+#[derive(Default)]
+pub(crate) struct Seen {
+    pub(crate) steps: u64,
+    pub(crate) requests: usize,
+    pub(crate) millis: u64,
+    pub(crate) digest: u64,
+    pub(crate) tally: Tally,
+}
+
+impl Seen {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.requests += other.requests;
+        self.millis += other.millis;
+        self.digest ^= other.digest;
+        for (what, times) in other.tally {
+            *self.tally.entry(what).or_default() += times;
+        }
+    }
+}
+
+pub(crate) struct Run {
+    executor: Executor,
+    scene: Scene,
+    clients: Vec<Client>,
+}
+
+impl Run {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let mut another = || Random::new(random.next());
+        let time = Time::new(START);
+        let weather = Weather::new(time.clone(), another());
+        let oracle = Oracle::new(time.clone());
+        let inner = MemoryStorage::new();
+        let storage = Arc::new(StormyStorage { inner, weather: weather.clone(), oracle: oracle.clone() });
+        let (clock, entropy) = (time.clone(), SeededEntropy::new(another()));
+        let mut lifetimes = Lifetimes::default();
+        lifetimes.refresh_token = Duration::from_millis(REFRESH);
+        let world = World::at(ISSUER, storage, |builder| {
+            let clocked = builder.clock(move || Timestamp::from_millis(clock.now()));
+            clocked.entropy(entropy).lifetimes(lifetimes).keys(Keys::from_bytes([7; 32]))
+        });
+        let executor = Executor::new(time.clone(), another());
+        let foreign = Client { id: String::new(), secret: None, redirect_uri: CALLBACK.to_owned() };
+        let (spawner, horizon) = (executor.spawner.clone(), START + LENGTH);
+        let scene = Scene { world, time, spawner, weather, oracle, foreign, horizon };
+        Self { executor, scene, clients: Vec::new() }
+    }
+
+    pub(crate) fn oracle(&self) -> Oracle {
+        self.scene.oracle.clone()
+    }
+
+    pub(crate) fn to_the_end(&mut self) -> Seen {
+        self.register();
+        self.storm();
+        self.scene.weather.clear_up();
+        self.afterwards();
+        let mut tally = self.scene.weather.tally();
+        let model = self.scene.oracle.model();
+        tally.extend(model.tally.clone());
+        Seen {
+            steps: self.executor.polls,
+            requests: model.sent.len(),
+            millis: self.scene.time.now() - START,
+            digest: model.fingerprint(),
+            tally,
+        }
+    }
+
+    /// Runs one task, and all that it starts, until everything is done.
+    fn until_done<T: Send + 'static>(&mut self, task: impl Future<Output = T> + Send + 'static) -> T {
+        let slot = Slot::new();
+        let done = slot.clone();
+        self.scene.spawner.spawn(async move { done.put(task.await) });
+        self.executor.run();
+        slot.now().expect("it is done")
+    }
+
+    /// Two clients without a secret and one with, and that of a thief.
+    fn register(&mut self) {
+        let world = self.scene.world.clone();
+        let weather = self.scene.weather.clone();
+        let mut clients = self.until_done(async move {
+            let mut clients = Vec::new();
+            for (number, method) in ["none", "none", "client_secret_post", "none"].into_iter().enumerate() {
+                let metadata = serde_json::json!({
+                    "client_name": "Helper", "redirect_uris": [CALLBACK], "token_endpoint_auth_method": method,
+                    "grant_types": ["authorization_code", "refresh_token"],
+                    "client_uri": format!("https://client.example/{number}"),
+                });
+                loop {
+                    let answer = weather.for_request(0, world.register(&metadata)).await;
+                    if answer.status() == 503 {
+                        continue;
+                    }
+                    assert_eq!(answer.status(), 201, "{}", answer.body());
+                    let json = answer.json();
+                    let text = |name: &str| json[name].as_str().map(str::to_owned);
+                    let (id, secret) = (text("client_id").unwrap(), text("client_secret"));
+                    clients.push(Client { id, secret, redirect_uri: CALLBACK.to_owned() });
+                    break;
+                }
+            }
+            clients
+        });
+        self.scene.foreign = clients.pop().unwrap();
+        self.clients = clients;
+    }
+
+    fn installations(&self) -> Vec<Installation> {
+        let pairs = self.clients.iter().flat_map(|client| USERS[..2].iter().map(move |user| (client, *user)));
+        pairs
+            .enumerate()
+            .map(|(number, (client, user))| Installation {
+                scene: self.scene.clone(),
+                client: client.clone(),
+                user,
+                number: number + 1,
+            })
+            .collect()
+    }
+
+    /// Everybody at once, while things go wrong.
+    fn storm(&mut self) {
+        let spawner = self.scene.spawner.clone();
+        for installation in self.installations() {
+            spawner.spawn(installation.live());
+        }
+        spawner.spawn(self.scene.clone().guess(self.clients[0].clone()));
+        spawner.spawn(self.scene.clone().bring_the_store_down());
+        spawner.spawn(self.scene.clone().take_grants_back());
+        spawner.spawn(self.scene.clone().look_after());
+        self.executor.run();
+        assert!(self.scene.is_over(), "the run went on to its horizon");
+    }
+
+    /// The store has recovered.
+    fn afterwards(&mut self) {
+        for installation in self.installations() {
+            self.until_done(installation.gets_through());
+        }
+        let scene = self.scene.clone();
+        self.until_done(async move {
+            scene.check_store().await;
+            let live = scene.show_every_token().await;
+            assert!(live >= 12, "what clients were given is good: {live}");
+            for user in USERS {
+                scene.world.server.revoke_grants(&Subject::new(user)).await.unwrap();
+            }
+            let model = scene.oracle.clone();
+            let all = model.model().grants.len();
+            (0..all).for_each(|grant| model.model().end(grant, "grant ended: its user took everything back"));
+            assert_eq!(scene.show_every_token().await, 0, "nothing is left of what was taken back");
+            scene.time.sleep(30 * 24 * 3_600_000).await;
+            while scene.world.server.purge(100).await.unwrap() >= 100 {}
+            for table in [Table::Grants, Table::Codes, Table::AccessTokens, Table::RefreshTokens] {
+                assert!(scene.world.storage.inner.scan(table, None, 10).await.unwrap().is_empty(), "{table:?}");
+            }
+        });
+    }
+}
+
+impl Scene {
+    /// Outages, of the store and of nobody else.
+    async fn bring_the_store_down(self) {
+        while !self.is_over() {
+            self.time.sleep(self.weather.about(&[600_000, 7_200_000])).await;
+            self.weather.go_down(500 + self.weather.about(&[2_000, 30_000, 300_000]));
+        }
+    }
+
+    /// Users change their minds, at pages of the app.
+    async fn take_grants_back(self) {
+        while !self.is_over() {
+            self.time.sleep(self.weather.about(&[60_000, 7_200_000])).await;
+            let Some((grant, id, user)) = self.some_grant() else { continue };
+            for _ in 0..12 {
+                let reply = self.send(Intent::Withdraw(grant), Errand::Withdraw(user, id)).await;
+                if reply.as_ref().is_some_and(|reply| reply.status() == 200) {
+                    break;
+                }
+                self.pause(reply.as_ref()).await;
+            }
+        }
+    }
+
+    fn some_grant(&self) -> Option<(usize, grantor::OrderedId, &'static str)> {
+        let model = self.oracle.model();
+        let live: Vec<_> = model.grants.iter().enumerate().filter(|(_, grant)| grant.ended.is_none()).collect();
+        let back = 1 + self.weather.below(live.len().clamp(1, 8));
+        let (at, grant) = live.len().checked_sub(back).and_then(|at| live.get(at))?;
+        Some((*at, grant.id, grant.user))
+    }
+
+    /// Looks through the store every so often, and tidies up.
+    async fn look_after(self) {
+        while !self.is_over() {
+            self.time.sleep(self.weather.about(&[7_200_000])).await;
+            self.check_store().await;
+            if self.weather.once_in(3) {
+                self.weather.count("the store is tidied up");
+                let _ = self.weather.for_request(0, self.world.server.purge(20)).await;
+            }
+        }
+    }
+
+    async fn check_store(&self) {
+        let inner = &self.world.storage.inner;
+        let report = invariants::check(inner).await.unwrap();
+        assert!(report.is_clean(), "{report}");
+        let tokens = inner.scan(Table::RefreshTokens, None, u32::MAX).await.unwrap();
+        let open = tokens.iter().filter(|row| matches!(&row.row, Row::Refresh { rotation: None, .. }));
+        let mut grants: Vec<_> = open.map(|row| row.grant.id).collect();
+        let all = grants.len();
+        grants.sort_unstable();
+        grants.dedup();
+        assert_eq!(grants.len(), all, "one live successor");
+        self.weather.count("the store is looked through");
+    }
+
+    /// Shows each token that anybody was ever given, and says how many are good.
+    async fn show_every_token(&self) -> usize {
+        let all: Vec<_> = {
+            let model: &Model = &self.oracle.model();
+            model.accesses.iter().map(|access| access.text.clone()).enumerate().collect()
+        };
+        let mut live = 0;
+        for (at, text) in all {
+            let reply = self.knock(Some(at), &text).await.expect("a store that answers");
+            live += usize::from(reply.status() == 200);
+        }
+        live
+    }
+}
