@@ -45,7 +45,8 @@ impl Model {
             assert_eq!(status, 503, "a store that cannot answer lets nobody through: {what}");
             let seconds = answer.header("retry-after").and_then(|seconds| seconds.parse::<u32>().ok());
             assert!(seconds.is_some(), "it says when to come again: {what}");
-            let gives = ["gra_", "grr_", "access_token", "made to fail"].iter().any(|text| answer.body().contains(text));
+            let gives =
+                ["gra_", "grr_", "access_token", "made to fail"].iter().any(|text| answer.body().contains(text));
             assert!(!gives && answer.location().is_none() && !answer.shows_a_code(), "it tells nothing: {what}");
             self.count("answer: come again later");
             return Gave::Nothing;
@@ -134,7 +135,8 @@ impl Model {
         match (self.sent[at].due, answer.status().as_u16()) {
             (Some(Due::New | Due::Again), _) => self.add_pair(at, grant, Some(token), answer, what),
             (None, 200) => {
-                let rotation = self.refreshes[token].rotation.unwrap_or_else(|| panic!("a first use is stored: {what}"));
+                let rotation =
+                    self.refreshes[token].rotation.unwrap_or_else(|| panic!("a first use is stored: {what}"));
                 let arrived = self.sent[at].arrived;
                 assert!(arrived.1 < rotation.at + GRACE, "an answer is given again for a while: {what}");
                 let is_open = |end: Option<u64>| end.is_none_or(|end| end > arrived.0);
@@ -156,8 +158,8 @@ impl Model {
         let tokens = Tokens::of(answer);
         let rotation = used.and_then(|used| self.refreshes[used].rotation);
         let issued = rotation.map_or(self.sent[at].dated, |rotation| rotation.at);
+        // A repetition can be answered before the first use is.
         if let Some(Rotation { pair: Some((access, refresh)), .. }) = rotation {
-            assert_ne!(self.sent[at].due, Some(Due::New), "a use that was the first: {what}");
             let before = (self.accesses[access].text.as_str(), self.refreshes[refresh].text.as_str());
             assert_eq!(tokens.pair(), before, "the same pair is given again: {what}");
             self.count("given: a pair once more");

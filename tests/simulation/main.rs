@@ -26,7 +26,7 @@ use std::panic::AssertUnwindSafe;
 
 use run::{Run, Seen};
 
-const RUNS: u64 = 40;
+const RUNS: u64 = 24;
 
 /// One run; what it saw, or the events that led to a failure.
 fn run(seed: u64) -> Seen {
@@ -85,9 +85,7 @@ fn whatever_fails_and_whoever_steals_the_rules_hold() {
 
 #[test]
 fn a_seed_is_the_same_run_each_time() {
-    for seed in [1, 2] {
-        let [one, other] = [run(seed), run(seed)];
-        assert_eq!((one.digest, one.steps, &one.tally), (other.digest, other.steps, &other.tally));
-    }
-    assert_ne!(run(1).digest, run(2).digest, "another seed is another run");
+    let [one, same, other] = [7, 7, 8].map(run);
+    assert_eq!((one.digest, one.steps, one.tally), (same.digest, same.steps, same.tally));
+    assert_ne!(one.digest, other.digest, "another seed is another run");
 }

@@ -240,10 +240,10 @@ impl Model {
                 return;
             }
             (Intent::RevokeRefresh(Some(token)), Call::RevokeGrant) => {
-                return self.end(self.refreshes[token].grant, "grant ended: its client revoked it");
+                return self.end(self.refreshes[token].grant, "ended: its client revoked it");
             }
             (Intent::Withdraw(grant), Call::RevokeGrant) => {
-                return self.end(grant, "grant ended: its user took it back");
+                return self.end(grant, "ended: its user took it back");
             }
             (intent, Call::Client | Call::Code | Call::AccessToken | Call::RefreshToken | Call::RenewClient) => {
                 let _ = intent;
@@ -257,12 +257,17 @@ impl Model {
 
     /// RFC 6749 §4.1.2: a code is good once, and who comes with it again ends what it was good for.
     fn redeem(&mut self, code: usize, dated: u64, is_kept: bool) -> Due {
-        let Code { grant, ends_at, redeemed, .. } = self.codes[code];
+        let Code { grant, ends_at, redeemed, gave_tokens } = self.codes[code];
         if self.is_over(grant) || !is_kept {
             return Due::Refusal;
         }
         if redeemed {
-            self.end(grant, "grant ended: its code came again");
+            let why = if gave_tokens {
+                "ended: its code came again"
+            } else {
+                "ended: its code came again, as its answer was lost"
+            };
+            self.end(grant, why);
             return Due::Refusal;
         }
         if dated >= ends_at {
@@ -289,7 +294,7 @@ impl Model {
             }
             Some(rotation) if dated < rotation.at + GRACE && rotation.successor_used.is_none() => Due::Again,
             Some(_) => {
-                self.end(grant, "grant ended: a refresh token came again");
+                self.end(grant, "ended: a refresh token came again");
                 Due::Refusal
             }
         }

@@ -63,7 +63,6 @@ impl Scene {
         let patience = self.weather.pick(&[1_500, 10_000, 10_000]);
         let reply = self.time.within(patience, slot.take()).await;
         if reply.is_none() && self.weather.once_in(2) {
-            self.weather.count("fault: a client hangs up");
             self.spawner.end(task);
         }
         reply
@@ -129,7 +128,13 @@ impl Scene {
     }
 
     /// Redeems a code in the name of a client.
-    pub(crate) async fn exchange(&self, code: Option<usize>, client: &Client, text: &str, verifier: &str) -> Option<Reply> {
+    pub(crate) async fn exchange(
+        &self,
+        code: Option<usize>,
+        client: &Client,
+        text: &str,
+        verifier: &str,
+    ) -> Option<Reply> {
         let form = client.token_request(text, &[("code_verifier", verifier)]);
         self.post(Intent::Exchange(code), "/oauth/token", &crate::support::pairs(&form)).await
     }

@@ -11,9 +11,21 @@ use crate::support::{Client, ConsentPage, MCP, VERIFIER};
 pub(crate) enum Loot {
     Prompt(ConsentPage),
     /// With its verifier, or the code alone.
-    Code { code: usize, text: String, client: Client, verifier: bool },
-    Access { access: usize, text: String },
-    Refresh { token: usize, text: String, client: Client },
+    Code {
+        code: usize,
+        text: String,
+        client: Client,
+        verifier: bool,
+    },
+    Access {
+        access: usize,
+        text: String,
+    },
+    Refresh {
+        token: usize,
+        text: String,
+        client: Client,
+    },
 }
 
 const WRONG: &str = "wrong-verifier-wrong-verifier-wrong-verifier-w";
@@ -163,7 +175,7 @@ impl Scene {
     /// Guesses, for as long as the run goes on.
     pub(crate) async fn guess(self, client: Client) {
         while !self.is_over() {
-            self.time.sleep(self.weather.about(&[1_000, 1_200_000])).await;
+            self.time.sleep(self.weather.about(&[1_000, 3_600_000])).await;
             let like = self.oracle.model().refreshes.last().map(|refresh| refresh.text.clone());
             let Some(like) = like else { continue };
             self.attack("attack: a guess");

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
-use grantor::storage::testkit::Lost;
 use grantor::host::{Entropy, EntropyError};
+use grantor::storage::testkit::Lost;
 
 use crate::executor::Time;
 use crate::random::Random;
@@ -135,7 +135,7 @@ impl Weather {
 
     /// Does the work of a request, so that the calls of the store are known to be for it.
     pub(crate) async fn for_request<T>(&self, request: usize, work: impl Future<Output = T> + Send) -> T {
-        For { request, work: Box::pin(work), weather: self.clone() }.await
+        For { request, work: Box::pin(work), weather: self.clone(), is_done: false }.await
     }
 }
 
@@ -143,6 +143,7 @@ struct For<'a, T> {
     request: usize,
     work: Pin<Box<dyn Future<Output = T> + Send + 'a>>,
     weather: Weather,
+    is_done: bool,
 }
 
 impl<T> Future for For<'_, T> {
@@ -152,7 +153,16 @@ impl<T> Future for For<'_, T> {
         self.weather.sky().current = self.request;
         let polled = self.work.as_mut().poll(context);
         self.weather.sky().current = 0;
+        self.is_done = polled.is_ready();
         polled
+    }
+}
+
+impl<T> Drop for For<'_, T> {
+    fn drop(&mut self) {
+        if !self.is_done && !std::thread::panicking() {
+            self.weather.count("fault: a request ends midway, its client has hung up");
+        }
     }
 }
 
