@@ -95,7 +95,7 @@ impl Model {
                 assert!(status == 303 && gives && sent.arrived.1 < asked.1 + PROMPT, "a person allows: {what}");
                 let (Made { grant: id, user }, ends_at) = (made.expect("it was made"), sent.dated + CODE);
                 self.count("given: a grant");
-                self.grants.push(Grant { id, user, ended: None });
+                self.grants.push(Grant { id, user, ended: None, robbed: false });
                 self.codes.push(Code { grant: self.grants.len() - 1, ends_at, redeemed: false, gave_tokens: false });
                 return Gave::Code(self.codes.len() - 1);
             }

@@ -73,6 +73,8 @@ pub(crate) struct Grant {
     pub(crate) user: &'static str,
     /// The moment since which nothing of it may be good for anything.
     pub(crate) ended: Option<u64>,
+    /// Whether a thief was given tokens of it.
+    pub(crate) robbed: bool,
 }
 
 #[derive(Debug)]
@@ -208,6 +210,9 @@ impl Model {
         if self.grants[grant].ended.is_none() {
             self.grants[grant].ended = Some(self.time.moment());
             self.count(why);
+            if self.grants[grant].robbed && why.contains("came again") {
+                self.count("ended: a thief had tokens of it");
+            }
         }
     }
 

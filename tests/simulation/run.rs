@@ -17,8 +17,57 @@ use crate::weather::{SeededEntropy, Tally, Weather};
 
 const LENGTH: u64 = 3 * 24 * 3_600_000;
 
-/// What has to be seen so often at least, or nothing is proved by it.
-pub(crate) const RARE: [(&str, &usize); 1] = [("given: a pair", &1)];
+/// What has to be seen often, or nothing is proved by it.
+pub(crate) const KINDS: [&str; 48] = [
+    "answer: a grant is revoked",
+    "answer: a grant is taken back",
+    "answer: a token is revoked",
+    "answer: come again later",
+    "answer: that was decided",
+    "attack: a code as an access token",
+    "attack: a grant is revoked by another client",
+    "attack: a guess",
+    "attack: a refresh token as an access token",
+    "attack: a refresh token that is changed a little",
+    "attack: a stolen access token",
+    "attack: a stolen code at another client",
+    "attack: a stolen code with its verifier",
+    "attack: a stolen code without verifier or secret",
+    "attack: a stolen prompt is answered",
+    "attack: a stolen refresh token",
+    "attack: a stolen refresh token at another client",
+    "attack: a stolen refresh token without the secret",
+    "attack: a thief has tokens",
+    "attack: a token is revoked by another client",
+    "attack: a token that is changed a little",
+    "attack: an access token as a refresh token",
+    "attack: an access token at another resource",
+    "client: a code is sent again",
+    "client: a refresh token is sent again",
+    "client: two processes refresh at once",
+    "ended: a refresh token came again",
+    "ended: a thief had tokens of it",
+    "ended: its client revoked it",
+    "ended: its code came again",
+    "ended: its code came again, as its answer was lost",
+    "ended: its user took it back",
+    "fault: a call fails before it is done",
+    "fault: a call is done and its answer is lost",
+    "fault: a call of the store takes long",
+    "fault: a call while the store is down",
+    "fault: a request ends midway, its client has hung up",
+    "fault: a request never arrives",
+    "fault: an answer never arrives",
+    "fault: the store is down for a while",
+    "given: a grant",
+    "given: a pair",
+    "given: a pair once more",
+    "given: a pair whose first answer was lost",
+    "guard: a request passes",
+    "guard: a token is over",
+    "the store is looked through",
+    "the store is tidied up",
+];
 
 #[derive(Default)]
 pub(crate) struct Seen {
@@ -77,6 +126,7 @@ impl Run {
     pub(crate) fn to_the_end(&mut self) -> Seen {
         self.register();
         self.storm();
+        let millis = self.scene.time.now() - START;
         self.scene.weather.clear_up();
         self.afterwards();
         let mut tally = self.scene.weather.tally();
@@ -85,7 +135,7 @@ impl Run {
         Seen {
             steps: self.executor.polls,
             requests: model.sent.len(),
-            millis: self.scene.time.now() - START,
+            millis,
             digest: model.fingerprint(),
             tally,
         }

@@ -147,6 +147,11 @@ impl Scene {
     async fn go_on(&self, first: Option<Reply>, client: &Client) {
         let Some(mut held) = first.as_ref().and_then(Held::of) else { return };
         self.attack("attack: a thief has tokens");
+        {
+            let mut model = self.oracle.model();
+            let grant = model.accesses[held.access].grant;
+            model.grants[grant].robbed = true;
+        }
         for _ in 0..6 {
             self.time.sleep(self.weather.about(&[300, 20_000, 600_000, 3_000_000])).await;
             let _ = self.knock(Some(held.access), &held.access_text).await;
