@@ -1,7 +1,7 @@
 //! An installation of a client that keeps to the rules, and comes again when it has to.
 
 use crate::judge::Gave;
-use crate::model::Intent;
+use crate::model::{ACCESS, CODE, Intent, PROMPT, REFRESH};
 use crate::network::{Reply, Scene, Window};
 use crate::support::refreshing::Tokens;
 use crate::support::{Client, ConsentPage, VERIFIER};
@@ -61,12 +61,14 @@ impl Installation {
             steal(&self.scene, Loot::Prompt(page.clone()));
         }
         self.scene.time.sleep(self.scene.weather.about(&[100, 8_000, 400_000])).await;
+        self.scene.until_about(PROMPT, 12).await;
         let (code, text) = self.decide(&window, prompt, &page).await?;
         if self.scene.weather.once_in(3) {
             let verifier = self.scene.weather.once_in(2);
             steal(&self.scene, Loot::Code { code, text: text.clone(), client: self.client.clone(), verifier });
         }
-        self.scene.time.sleep(self.scene.weather.about(&[10, 500, 500, 500, 70_000])).await;
+        self.scene.time.sleep(self.scene.weather.about(&[10, 500, 500])).await;
+        self.scene.until_about(CODE, 8).await;
         self.exchange(code, &text).await
     }
 
@@ -125,7 +127,14 @@ impl Installation {
                     let _ = self.scene.knock(Some(held.access), &held.access_text).await;
                 }
                 2..7 => match self.renew(held.clone()).await {
-                    Some(renewed) => held = renewed,
+                    Some(renewed) => {
+                        held = renewed;
+                        self.scene.until_about(ACCESS, 20).await;
+                        if self.scene.until_about(REFRESH, 40).await {
+                            // Of what has ended a store may soon know nothing any more.
+                            let _ = self.scene.refresh(Some(held.refresh), &self.client, &held.refresh_text).await;
+                        }
+                    }
                     None => return,
                 },
                 _ => {

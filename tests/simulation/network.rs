@@ -153,6 +153,16 @@ impl Scene {
         self.post(intent, "/oauth/revoke", &form).await
     }
 
+    /// Now and then waits until something that lives so long is about to end, or has just ended.
+    pub(crate) async fn until_about(&self, lifetime: u64, once_in: usize) -> bool {
+        let waits = self.weather.once_in(once_in);
+        if waits {
+            self.weather.count("client: something is used at its very end");
+            self.time.sleep(lifetime.saturating_sub(20_000) + self.weather.about(&[40_000])).await;
+        }
+        waits
+    }
+
     /// What one does who was told to come again, or was told nothing.
     pub(crate) async fn pause(&self, reply: Option<&Reply>) {
         let millis = match reply {

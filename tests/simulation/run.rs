@@ -18,7 +18,7 @@ use crate::weather::{SeededEntropy, Tally, Weather};
 const LENGTH: u64 = 3 * 24 * 3_600_000;
 
 /// What has to be seen often, or nothing is proved by it.
-pub(crate) const KINDS: [&str; 48] = [
+pub(crate) const KINDS: [&str; 49] = [
     "answer: a grant is revoked",
     "answer: a grant is taken back",
     "answer: a token is revoked",
@@ -44,6 +44,7 @@ pub(crate) const KINDS: [&str; 48] = [
     "attack: an access token at another resource",
     "client: a code is sent again",
     "client: a refresh token is sent again",
+    "client: something is used at its very end",
     "client: two processes refresh at once",
     "ended: a refresh token came again",
     "ended: a thief had tokens of it",
@@ -132,13 +133,7 @@ impl Run {
         let mut tally = self.scene.weather.tally();
         let model = self.scene.oracle.model();
         tally.extend(model.tally.clone());
-        Seen {
-            steps: self.executor.polls,
-            requests: model.sent.len(),
-            millis,
-            digest: model.fingerprint(),
-            tally,
-        }
+        Seen { steps: self.executor.polls, requests: model.sent.len(), millis, digest: model.fingerprint(), tally }
     }
 
     /// Runs one task, and all that it starts, until everything is done.
