@@ -120,17 +120,17 @@ impl Installation {
         let weather = &self.scene.weather;
         while !self.scene.is_over() {
             self.lose_something(&held);
-            match weather.below(20) {
+            match weather.below(32) {
                 0 => return self.log_out(held).await,
                 1 => {
                     self.revoke(Intent::RevokeAccess(Some(held.access)), &held.access_text).await;
                     let _ = self.scene.knock(Some(held.access), &held.access_text).await;
                 }
-                2..7 => match self.renew(held.clone()).await {
+                2..12 => match self.renew(held.clone()).await {
                     Some(renewed) => {
                         held = renewed;
                         self.scene.until_about(ACCESS, 20).await;
-                        if self.scene.until_about(REFRESH, 40).await {
+                        if self.scene.until_about(REFRESH, 30).await {
                             // Of what has ended a store may soon know nothing any more.
                             let _ = self.scene.refresh(Some(held.refresh), &self.client, &held.refresh_text).await;
                         }
@@ -153,7 +153,7 @@ impl Installation {
 
     async fn idle(&self) {
         let often = [500, 500, 20_000, 60_000, 120_000, 1_800_000, 7_200_000];
-        let longest = if self.scene.weather.once_in(60) { 36 * 3_600_000 } else { self.scene.weather.pick(&often) };
+        let longest = if self.scene.weather.once_in(60) { 2 * REFRESH } else { self.scene.weather.pick(&often) };
         self.scene.time.sleep(self.scene.weather.about(&[longest])).await;
     }
 

@@ -14,7 +14,7 @@ use crate::weather::Tally;
 pub(crate) const PROMPT: u64 = 600_000;
 pub(crate) const CODE: u64 = 60_000;
 pub(crate) const ACCESS: u64 = 3_600_000;
-pub(crate) const REFRESH: u64 = 24 * 3_600_000;
+pub(crate) const REFRESH: u64 = 4 * 3_600_000;
 pub(crate) const GRACE: u64 = 60_000;
 
 /// What a request is about: what it shows, if that is right in every respect. With `None` it must come to nothing.

@@ -241,7 +241,7 @@ impl Scene {
     /// Users change their minds, at pages of the app.
     async fn take_grants_back(self) {
         while !self.is_over() {
-            self.time.sleep(self.weather.about(&[60_000, 7_200_000])).await;
+            self.time.sleep(self.weather.about(&[60_000, 7_200_000, 36_000_000])).await;
             let Some((grant, id, user)) = self.some_grant() else { continue };
             for _ in 0..12 {
                 let reply = self.send(Intent::Withdraw(grant), Errand::Withdraw(user, id)).await;
