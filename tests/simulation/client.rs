@@ -35,6 +35,8 @@ pub(crate) enum Tried<T> {
 pub(crate) struct Installation {
     pub(crate) scene: Scene,
     pub(crate) client: Client,
+    /// What the model calls it.
+    pub(crate) known: usize,
     pub(crate) user: &'static str,
     pub(crate) number: usize,
 }
@@ -55,7 +57,7 @@ impl Installation {
 
     /// From the consent page to the first tokens; `None` if one has to start anew.
     async fn flow(&self) -> Option<Held> {
-        let mut window = Window::new(&self.scene, self.user, self.number);
+        let mut window = Window::new(&self.scene, self.known, self.user, self.number);
         let (prompt, page) = self.ask(&mut window).await?;
         if self.scene.weather.once_in(4) {
             steal(&self.scene, Loot::Prompt(page.clone()));
@@ -77,6 +79,10 @@ impl Installation {
             let reply = window.open(&self.client.authorize()).await;
             if let Some(Reply { answer, gave: Gave::Prompt(prompt) }) = &reply {
                 return Some((*prompt, ConsentPage::read(answer.body())));
+            }
+            if reply.as_ref().is_some_and(|reply| reply.status() == 403) {
+                self.scene.time.sleep(self.scene.weather.about(&[900_000])).await;
+                return None;
             }
             self.scene.pause(reply.as_ref()).await;
         }
@@ -215,7 +221,7 @@ impl Installation {
     /// With a store that answers, everything goes well at the first attempt.
     pub(crate) async fn gets_through(self) {
         let what = "a client that starts anew gets through";
-        let mut window = Window::new(&self.scene, self.user, self.number);
+        let mut window = Window::new(&self.scene, self.known, self.user, self.number);
         let opened = window.open(&self.client.authorize()).await.expect(what);
         let Gave::Prompt(prompt) = opened.gave else { panic!("{what}") };
         let page = ConsentPage::read(opened.answer.body());

@@ -41,7 +41,8 @@ impl Model {
         let status = answer.status().as_u16();
         let what = format!("request {} {:?} got {status} {}", at + 1, self.sent[at], answer.body());
         // That the use of a client is not noted spoils nothing.
-        if self.sent[at].failed.iter().any(|call| *call != Call::RenewClient) {
+        let is_spoilt = |call: &Call| *call != Call::RenewClient || matches!(self.sent[at].intent, Intent::Block(_));
+        if self.sent[at].failed.iter().any(is_spoilt) {
             assert_eq!(status, 503, "a store that cannot answer lets nobody through: {what}");
             let seconds = answer.header("retry-after").and_then(|seconds| seconds.parse::<u32>().ok());
             assert!(seconds.is_some(), "it says when to come again: {what}");
@@ -52,8 +53,11 @@ impl Model {
             return Gave::Nothing;
         }
         assert!(status < 500, "a store that answers is no server error: {what}");
+        if self.is_shut_out(at, answer, &what) {
+            return Gave::Nothing;
+        }
         match self.sent[at].intent {
-            Intent::Ask => self.judge_prompt(at, status, &what),
+            Intent::Ask(client) => self.judge_prompt(at, client, status, &what),
             Intent::Decide(prompt, allows) => self.judge_decision(at, prompt, allows, answer, made, &what),
             Intent::Exchange(code) => self.judge_exchange(at, code, answer, &what),
             Intent::Refresh(token) => self.judge_refresh(at, token, answer, &what),
@@ -61,13 +65,45 @@ impl Model {
             Intent::RevokeAccess(_) | Intent::RevokeRefresh(_) | Intent::Withdraw(_) => {
                 self.judge_revocation(at, status, &what)
             }
+            Intent::Block(client) | Intent::Unblock(client) => {
+                let is_done = self.clients[client].changed > self.sent[at].arrived.0;
+                assert!(status == 200 && is_done, "a client is blocked when that is acknowledged: {what}");
+                self.count("answer: a client is blocked, or is so no more");
+                Gave::Nothing
+            }
         }
     }
 
-    fn judge_prompt(&mut self, at: usize, status: u16, what: &str) -> Gave {
+    /// Whether a request is refused because its client is blocked, as it must be while that is so.
+    fn is_shut_out(&mut self, at: usize, answer: &Answer, what: &str) -> bool {
+        let client = match self.sent[at].intent {
+            Intent::Ask(client) => client,
+            Intent::Decide(Some(prompt), _) => self.prompts[prompt].client,
+            Intent::Exchange(Some(code)) => self.grants[self.codes[code].grant].client,
+            Intent::RevokeAccess(Some(access)) => self.grants[self.accesses[access].grant].client,
+            Intent::Refresh(Some(token)) | Intent::RevokeRefresh(Some(token)) => {
+                self.grants[self.refreshes[token].grant].client
+            }
+            _ => return false,
+        };
+        let (arrived, known) = (self.sent[at].arrived.0, &self.clients[client]);
+        let is_page = matches!(self.sent[at].intent, Intent::Ask(_) | Intent::Decide(..));
+        let refused = if is_page { answer.status() == 403 } else { answer.status() == 401 };
+        let is_blocked = known.blocked.is_some_and(|since| since < arrived);
+        assert!(refused || !is_blocked, "who is blocked gets nothing: {what}");
+        assert!(!refused || known.blocked.is_some() || known.changed > arrived, "who is not gets something: {what}");
+        if refused {
+            assert!(is_page || answer.error() == "invalid_client", "{what}");
+            assert_eq!(self.sent[at].due, None, "who is refused changes nothing: {what}");
+            self.count("answer: a client is blocked");
+        }
+        refused
+    }
+
+    fn judge_prompt(&mut self, at: usize, client: usize, status: u16, what: &str) -> Gave {
         assert_eq!(status, 200, "a person is asked: {what}");
         let asked = (self.sent[at].arrived.1, self.time.now());
-        self.prompts.push(Prompt { asked, decided: false });
+        self.prompts.push(Prompt { client, asked, decided: false });
         Gave::Prompt(self.prompts.len() - 1)
     }
 
@@ -94,8 +130,12 @@ impl Model {
             Some(Due::New) if allows => {
                 assert!(status == 303 && gives && sent.arrived.1 < asked.1 + PROMPT, "a person allows: {what}");
                 let (Made { grant: id, user }, ends_at) = (made.expect("it was made"), sent.dated + CODE);
+                let (client, decided) = (self.prompts[prompt].client, sent.due_since);
                 self.count("given: a grant");
-                self.grants.push(Grant { id, user, ended: None, robbed: false });
+                self.grants.push(Grant { client, id, user, ended: None, robbed: false });
+                if self.clients[client].cut_off > decided {
+                    self.end(self.grants.len() - 1, "ended: its client was blocked");
+                }
                 self.codes.push(Code { grant: self.grants.len() - 1, ends_at, redeemed: false, gave_tokens: false });
                 return Gave::Code(self.codes.len() - 1);
             }

@@ -20,8 +20,8 @@ pub(crate) const GRACE: u64 = 60_000;
 /// What a request is about: what it shows, if that is right in every respect. With `None` it must come to nothing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Intent {
-    /// A person is sent to the consent page.
-    Ask,
+    /// A person is sent to the consent page by that client.
+    Ask(usize),
     /// A prompt, and whether it is allowed.
     Decide(Option<usize>, bool),
     /// A code.
@@ -36,6 +36,10 @@ pub(crate) enum Intent {
     RevokeRefresh(Option<usize>),
     /// A grant, which its user takes back.
     Withdraw(usize),
+    /// A client, which is shut out.
+    Block(usize),
+    /// A client, which is let in again.
+    Unblock(usize),
 }
 
 /// What the answer to a request has to be, since the store has done its part.
@@ -56,19 +60,36 @@ pub(crate) struct Sent {
     pub(crate) failed: Vec<Call>,
     pub(crate) done: Vec<Call>,
     pub(crate) due: Option<Due>,
+    /// The moment since which it is due.
+    pub(crate) due_since: u64,
+    /// The moment at which the client was last looked up.
+    client_seen: u64,
     /// The time that the server gave what it told the store to do.
     pub(crate) dated: u64,
     code_is_kept: bool,
 }
 
+/// A client that thieves are after.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) id: String,
+    /// The moment since which it is blocked.
+    pub(crate) blocked: Option<u64>,
+    /// The moment of its last change, and of the last that ended all that it had.
+    pub(crate) changed: u64,
+    pub(crate) cut_off: u64,
+}
+
 #[derive(Debug)]
 pub(crate) struct Prompt {
+    pub(crate) client: usize,
     pub(crate) asked: (u64, u64),
     pub(crate) decided: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct Grant {
+    pub(crate) client: usize,
     pub(crate) id: OrderedId,
     pub(crate) user: &'static str,
     /// The moment since which nothing of it may be good for anything.
@@ -114,6 +135,7 @@ pub(crate) struct Rotation {
 pub(crate) struct Model {
     pub(crate) time: Time,
     pub(crate) sent: Vec<Sent>,
+    pub(crate) clients: Vec<Known>,
     pub(crate) prompts: Vec<Prompt>,
     pub(crate) grants: Vec<Grant>,
     pub(crate) codes: Vec<Code>,
@@ -132,6 +154,7 @@ impl Oracle {
         Self(Arc::new(Mutex::new(Model {
             time,
             sent: Vec::new(),
+            clients: Vec::new(),
             prompts: Vec::new(),
             grants: Vec::new(),
             codes: Vec::new(),
@@ -151,8 +174,17 @@ impl Oracle {
     pub(crate) fn sent(&self, intent: Intent) -> usize {
         let mut model = self.model();
         let never = (u64::MAX, u64::MAX);
-        let (failed, done) = (Vec::new(), Vec::new());
-        model.sent.push(Sent { intent, arrived: never, failed, done, due: None, dated: 0, code_is_kept: false });
+        model.sent.push(Sent {
+            intent,
+            arrived: never,
+            failed: Vec::new(),
+            done: Vec::new(),
+            due: None,
+            due_since: 0,
+            client_seen: 0,
+            dated: 0,
+            code_is_kept: false,
+        });
         model.sent.len()
     }
 
@@ -175,6 +207,25 @@ impl Oracle {
 
     pub(crate) fn about_to_redeem(&self, request: usize, code_is_kept: bool) {
         self.model().sent[request - 1].code_is_kept = code_is_kept;
+    }
+
+    /// The store has another state of a client.
+    pub(crate) fn client_changed(&self, id: &str, is_blocked: bool, ends_access: bool) {
+        let mut model = self.model();
+        model.note(&format!("a client is changed: {is_blocked} {ends_access}"));
+        let at = model.clients.iter().position(|known| known.id == id).expect("only those are changed");
+        assert_eq!(is_blocked, ends_access, "whoever is shut out loses everything");
+        let moment = model.time.moment();
+        let known = &mut model.clients[at];
+        known.changed = moment;
+        known.blocked = is_blocked.then_some(known.blocked.unwrap_or(moment));
+        if ends_access {
+            known.cut_off = moment;
+            let theirs = 0..model.grants.len();
+            for grant in theirs.filter(|grant| model.grants[*grant].client == at).collect::<Vec<_>>() {
+                model.end(grant, "ended: its client was blocked");
+            }
+        }
     }
 
     /// The store has done something, whether or not anybody gets to know it.
@@ -229,7 +280,15 @@ impl Model {
             sent.dated = dated;
         }
         let due = match (sent.intent, call) {
+            (_, Call::Client) => {
+                sent.client_seen = self.time.moment();
+                return;
+            }
             (Intent::Decide(Some(prompt), _), Call::Decide) => {
+                // It was decided about a client that is no longer as it was.
+                if self.clients[self.prompts[prompt].client].changed > sent.client_seen {
+                    return;
+                }
                 let was_decided = std::mem::replace(&mut self.prompts[prompt].decided, true);
                 if was_decided { Due::Refusal } else { Due::New }
             }
@@ -238,7 +297,7 @@ impl Model {
                 self.redeem(code, dated, is_kept)
             }
             (Intent::Refresh(Some(token)), Call::RotateRefresh) => self.rotate(token, dated),
-            (Intent::Knock(Some(_)) | Intent::Ask, _) => return,
+            (Intent::Knock(Some(_)) | Intent::Ask(_) | Intent::Block(_) | Intent::Unblock(_), _) => return,
             (Intent::RevokeAccess(Some(access)), Call::RevokeAccess) => {
                 let moment = self.time.moment();
                 self.accesses[access].ended.get_or_insert(moment);
@@ -250,14 +309,12 @@ impl Model {
             (Intent::Withdraw(grant), Call::RevokeGrant) => {
                 return self.end(grant, "ended: its user took it back");
             }
-            (intent, Call::Client | Call::Code | Call::AccessToken | Call::RefreshToken | Call::RenewClient) => {
-                let _ = intent;
-                return;
-            }
+            (_, Call::Code | Call::AccessToken | Call::RefreshToken | Call::RenewClient) => return,
             (intent, call) => panic!("{intent:?} must not come to {call:?}"),
         };
         assert_eq!(self.sent[at].due, None, "a request changes something once");
         self.sent[at].due = Some(due);
+        self.sent[at].due_since = self.time.moment();
     }
 
     /// RFC 6749 §4.1.2: a code is good once, and who comes with it again ends what it was good for.

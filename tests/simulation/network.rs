@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use grantor::storage::Storage as _;
-use grantor::{OrderedId, Subject};
+use grantor::{ChangeClientError, ClientId, OrderedId, StorageError, Subject};
 use http::{Method, Request, Response, StatusCode, header};
 
 use crate::executor::{Slot, Spawner, Time};
@@ -36,6 +36,8 @@ pub(crate) enum Errand {
     Guarded(&'static str, String),
     /// A user takes a grant back on a page of the app.
     Withdraw(&'static str, OrderedId),
+    /// An administrator shuts a client out, or lets it in again.
+    Admit(ClientId, bool),
 }
 
 /// An answer that arrived.
@@ -97,15 +99,18 @@ impl Scene {
                     Err(refusal) => Answer(refusal.response()),
                 }
             }
-            Errand::Withdraw(user, grant) => match self.world.server.revoke_grant(&Subject::new(user), grant).await {
-                Ok(_) => Answer(Response::new(Bytes::new())),
-                // The app would say that itself.
-                Err(error) => {
-                    assert!(error.is_temporary());
-                    let answer = Response::builder().status(StatusCode::SERVICE_UNAVAILABLE).header("retry-after", "2");
-                    Answer(answer.body(Bytes::new()).unwrap())
-                }
-            },
+            Errand::Withdraw(user, grant) => {
+                told(self.world.server.revoke_grant(&Subject::new(user), grant).await.map(|_| ()))
+            }
+            Errand::Admit(client, is_admitted) => {
+                let server = &self.world.server;
+                let done =
+                    if is_admitted { server.unblock_client(&client).await } else { server.block_client(&client).await };
+                told(done.map_err(|error| match error {
+                    ChangeClientError::Storage(error) => error,
+                    other => panic!("{other}"),
+                }))
+            }
         }
     }
 
@@ -175,6 +180,14 @@ impl Scene {
 
 pub(crate) const USERS: [&str; 3] = ["alice", "bob", "mallory"];
 
+/// What the app itself says on a page of its own.
+fn told(done: Result<(), StorageError>) -> Answer {
+    let Err(error) = done else { return Answer(Response::new(Bytes::new())) };
+    assert!(error.is_temporary());
+    let answer = Response::builder().status(StatusCode::SERVICE_UNAVAILABLE).header("retry-after", "2");
+    Answer(answer.body(Bytes::new()).unwrap())
+}
+
 fn posted(builder: http::request::Builder, form: &[(&str, &str)]) -> Request<Bytes> {
     let builder = builder.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     builder.body(Bytes::from(encode(form))).unwrap()
@@ -189,13 +202,15 @@ fn id_of(text: &str) -> OrderedId {
 /// A browser in which somebody is signed in.
 pub(crate) struct Window {
     scene: Scene,
+    client: usize,
     cookies: BTreeMap<String, String>,
 }
 
 impl Window {
-    pub(crate) fn new(scene: &Scene, user: &str, number: usize) -> Self {
+    /// For requests of the client that the model calls so.
+    pub(crate) fn new(scene: &Scene, client: usize, user: &str, number: usize) -> Self {
         let cookies = BTreeMap::from([("session".to_owned(), format!("{user}.{number}"))]);
-        Self { scene: scene.clone(), cookies }
+        Self { scene: scene.clone(), client, cookies }
     }
 
     fn with_cookies(&self, builder: http::request::Builder) -> http::request::Builder {
@@ -205,7 +220,7 @@ impl Window {
 
     pub(crate) async fn open(&mut self, path: &str) -> Option<Reply> {
         let request = self.with_cookies(request(Method::GET, path)).body(Bytes::new()).unwrap();
-        let reply = self.scene.send(Intent::Ask, Errand::Http(request)).await?;
+        let reply = self.scene.send(Intent::Ask(self.client), Errand::Http(request)).await?;
         for cookie in reply.answer.0.headers().get_all(header::SET_COOKIE) {
             let (pair, _) = cookie.to_str().unwrap().split_once(';').unwrap();
             let (name, value) = pair.split_once('=').unwrap();

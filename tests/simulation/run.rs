@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grantor::storage::{Row, Storage as _, Table, invariants};
-use grantor::{Keys, Lifetimes, MemoryStorage, Subject, Timestamp};
+use grantor::{ClientId, Keys, Lifetimes, MemoryStorage, Subject, Timestamp};
 
 use crate::client::Installation;
 use crate::executor::{Executor, Slot, Time};
-use crate::model::{Intent, Model, Oracle, REFRESH};
-use crate::network::{Errand, Scene, USERS};
+use crate::model::{Intent, Known, Model, Oracle, REFRESH};
+use crate::network::{Errand, Reply, Scene, USERS};
 use crate::random::Random;
 use crate::store::StormyStorage;
 use crate::support::{CALLBACK, Client, ISSUER, START, World};
@@ -18,7 +18,9 @@ use crate::weather::{SeededEntropy, Tally, Weather};
 const LENGTH: u64 = 3 * 24 * 3_600_000;
 
 /// What has to be seen often, or nothing is proved by it.
-pub(crate) const KINDS: [&str; 49] = [
+pub(crate) const KINDS: [&str; 52] = [
+    "answer: a client is blocked",
+    "answer: a client is blocked, or is so no more",
     "answer: a grant is revoked",
     "answer: a grant is taken back",
     "answer: a token is revoked",
@@ -49,6 +51,7 @@ pub(crate) const KINDS: [&str; 49] = [
     "ended: a refresh token came again",
     "ended: a thief had tokens of it",
     "ended: its client revoked it",
+    "ended: its client was blocked",
     "ended: its code came again",
     "ended: its code came again, as its answer was lost",
     "ended: its user took it back",
@@ -172,17 +175,21 @@ impl Run {
             }
             clients
         });
+        let known = clients.iter().map(|client| Known { id: client.id.clone(), ..Known::default() });
+        self.scene.oracle.model().clients.extend(known);
         self.scene.foreign = clients.pop().unwrap();
         self.clients = clients;
     }
 
     fn installations(&self) -> Vec<Installation> {
-        let pairs = self.clients.iter().flat_map(|client| USERS[..2].iter().map(move |user| (client, *user)));
+        let clients = self.clients.iter().enumerate();
+        let pairs = clients.flat_map(|(known, client)| USERS[..2].iter().map(move |user| (known, client, *user)));
         pairs
             .enumerate()
-            .map(|(number, (client, user))| Installation {
+            .map(|(number, (known, client, user))| Installation {
                 scene: self.scene.clone(),
                 client: client.clone(),
+                known,
                 user,
                 number: number + 1,
             })
@@ -199,12 +206,20 @@ impl Run {
         spawner.spawn(self.scene.clone().bring_the_store_down());
         spawner.spawn(self.scene.clone().take_grants_back());
         spawner.spawn(self.scene.clone().look_after());
+        spawner.spawn(self.scene.clone().administer());
         self.executor.run();
         assert!(self.scene.is_over(), "the run went on to its horizon");
     }
 
     /// The store has recovered.
     fn afterwards(&mut self) {
+        let scene = self.scene.clone();
+        self.until_done(async move {
+            for client in 0..3 {
+                let done = scene.admit(client, true).await.expect("a store that answers");
+                assert_eq!(done.status(), 200);
+            }
+        });
         for installation in self.installations() {
             self.until_done(installation.gets_through());
         }
@@ -251,6 +266,30 @@ impl Scene {
                 self.pause(reply.as_ref()).await;
             }
         }
+    }
+
+    /// Blocks a client now and then, and relents.
+    async fn administer(self) {
+        while !self.is_over() {
+            self.time.sleep(self.weather.about(&[3_600_000, 36_000_000])).await;
+            let client = self.weather.below(3);
+            for is_admitted in [false, true] {
+                for _ in 0..12 {
+                    let reply = self.admit(client, is_admitted).await;
+                    if reply.as_ref().is_some_and(|reply| reply.status() == 200) {
+                        break;
+                    }
+                    self.pause(reply.as_ref()).await;
+                }
+                self.time.sleep(self.weather.about(&[2_000, 600_000])).await;
+            }
+        }
+    }
+
+    async fn admit(&self, client: usize, is_admitted: bool) -> Option<Reply> {
+        let id = self.oracle.model().clients[client].id.clone();
+        let intent = if is_admitted { Intent::Unblock(client) } else { Intent::Block(client) };
+        self.send(intent, Errand::Admit(ClientId::parse(&id).unwrap(), is_admitted)).await
     }
 
     fn some_grant(&self) -> Option<(usize, grantor::OrderedId, &'static str)> {

@@ -112,7 +112,16 @@ impl Storage for StormyStorage {
         self.through(Call::InsertClient, Some(op.now), self.inner.insert_client(op)).await
     }
     async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
-        self.through(Call::UpdateClient, Some(op.now), self.inner.update_client(op)).await
+        let now = op.now;
+        let updated = async {
+            let (client, ends_access) = (Arc::clone(&op.client), op.ends_access);
+            let outcome = self.inner.update_client(op).await?;
+            if outcome == Updated::Now {
+                self.oracle.client_changed(client.id.as_str(), client.blocked, ends_access);
+            }
+            Ok(outcome)
+        };
+        self.through(Call::UpdateClient, Some(now), updated).await
     }
     async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
         self.read(Call::Scopes, self.inner.scopes()).await

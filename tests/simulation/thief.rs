@@ -28,6 +28,8 @@ pub(crate) enum Loot {
     },
 }
 
+/// What the model calls a thief's own client.
+const FOREIGN: usize = 3;
 const WRONG: &str = "wrong-verifier-wrong-verifier-wrong-verifier-w";
 
 /// Somebody gets hold of that, and uses it at once or later, while its owner does the same.
@@ -55,7 +57,7 @@ impl Scene {
     }
 
     async fn use_prompt(&self, page: &ConsentPage) {
-        let mut window = Window::new(self, "mallory", 0);
+        let mut window = Window::new(self, FOREIGN, "mallory", 0);
         let _ = window.open(&self.foreign.authorize()).await;
         self.attack("attack: a stolen prompt is answered");
         let _ = window.press(Intent::Decide(None, true), &page.action, &page.form("allow")).await;
