@@ -32,7 +32,7 @@ const RUNS: u64 = 24;
 fn run(seed: u64) -> Seen {
     let mut run = Run::new(seed);
     let oracle = run.oracle();
-    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run.to_the_end()));
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run.complete()));
     outcome.unwrap_or_else(|panic| {
         let trace: Vec<_> = oracle.model().trace.drain(..).collect();
         eprintln!("seed {seed} fails behind these events: {trace:#?}");

@@ -31,7 +31,7 @@ pub(crate) struct Scene {
 
 /// What is asked of the server.
 pub(crate) enum Errand {
-    Http(Request<Bytes>),
+    Http(Box<Request<Bytes>>),
     /// A request with that token at a guarded route of that resource.
     Guarded(&'static str, String),
     /// A user takes a grant back on a page of the app.
@@ -89,7 +89,7 @@ impl Scene {
 
     async fn serve(&self, errand: Errand) -> Answer {
         match errand {
-            Errand::Http(request) => self.world.send(request).await,
+            Errand::Http(request) => self.world.send(*request).await,
             Errand::Guarded(resource, token) => {
                 let guard = self.world.server.resource(resource).unwrap().require("projects:read").unwrap();
                 let bearer = format!("Bearer {token}");
@@ -124,7 +124,7 @@ impl Scene {
 
     /// Posts a form, as programs do.
     pub(crate) async fn post(&self, intent: Intent, path: &str, form: &[(&str, &str)]) -> Option<Reply> {
-        self.send(intent, Errand::Http(posted(request(Method::POST, path), form))).await
+        self.send(intent, Errand::Http(Box::new(posted(request(Method::POST, path), form)))).await
     }
 
     /// Shows a token at a guarded route.
@@ -220,7 +220,7 @@ impl Window {
 
     pub(crate) async fn open(&mut self, path: &str) -> Option<Reply> {
         let request = self.with_cookies(request(Method::GET, path)).body(Bytes::new()).unwrap();
-        let reply = self.scene.send(Intent::Ask(self.client), Errand::Http(request)).await?;
+        let reply = self.scene.send(Intent::Ask(self.client), Errand::Http(Box::new(request))).await?;
         for cookie in reply.answer.0.headers().get_all(header::SET_COOKIE) {
             let (pair, _) = cookie.to_str().unwrap().split_once(';').unwrap();
             let (name, value) = pair.split_once('=').unwrap();
@@ -232,6 +232,6 @@ impl Window {
     pub(crate) async fn press(&self, intent: Intent, path: &str, form: &[(&str, &str)]) -> Option<Reply> {
         let origin = self.scene.world.origin();
         let builder = request(Method::POST, path).header("origin", origin).header("sec-fetch-site", "same-origin");
-        self.scene.send(intent, Errand::Http(posted(self.with_cookies(builder), form))).await
+        self.scene.send(intent, Errand::Http(Box::new(posted(self.with_cookies(builder), form)))).await
     }
 }

@@ -127,7 +127,7 @@ impl Run {
         self.scene.oracle.clone()
     }
 
-    pub(crate) fn to_the_end(&mut self) -> Seen {
+    pub(crate) fn complete(&mut self) -> Seen {
         self.register();
         self.storm();
         let millis = self.scene.time.now() - START;
