@@ -26,7 +26,7 @@ use std::panic::AssertUnwindSafe;
 
 use run::{Run, Seen};
 
-const RUNS: u64 = 24;
+const RUNS: u64 = 20;
 
 /// One run; what it saw, or the events that led to a failure.
 fn run(seed: u64) -> Seen {
