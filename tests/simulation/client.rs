@@ -93,6 +93,9 @@ impl Installation {
     async fn decide(&self, window: &Window, prompt: usize, page: &ConsentPage) -> Option<(usize, String)> {
         let allows = !self.scene.weather.once_in(8);
         let form = page.form(if allows { "allow" } else { "deny" });
+        if self.scene.weather.once_in(5) {
+            self.scene.spawner.spawn(self.scene.clone().block_for_a_while(self.known));
+        }
         for _ in 0..12 {
             let reply = window.press(Intent::Decide(Some(prompt), allows), &page.action, &form).await;
             match &reply {

@@ -81,6 +81,7 @@ fn whatever_fails_and_whoever_steals_the_rules_hold() {
             let times = all.tally.get(what).copied().unwrap_or_default();
             assert!(times >= 100, "{what}: {times} times");
         }
+        assert!(all.tally.get(run::RARE).is_some_and(|times| *times >= 30), "{}", run::RARE);
     }
 }
 

@@ -287,6 +287,7 @@ impl Model {
             (Intent::Decide(Some(prompt), _), Call::Decide) => {
                 // It was decided about a client that is no longer as it was.
                 if self.clients[self.prompts[prompt].client].changed > sent.client_seen {
+                    self.count(crate::run::RARE);
                     return;
                 }
                 let was_decided = std::mem::replace(&mut self.prompts[prompt].decided, true);

@@ -73,6 +73,9 @@ pub(crate) const KINDS: [&str; 52] = [
     "the store is tidied up",
 ];
 
+/// A change of a client between the first look at it and the decision about it.
+pub(crate) const RARE: &str = "answer: its client was changed meanwhile";
+
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) steps: u64,
@@ -272,17 +275,22 @@ impl Scene {
     async fn administer(self) {
         while !self.is_over() {
             self.time.sleep(self.weather.about(&[3_600_000, 36_000_000])).await;
-            let client = self.weather.below(3);
-            for is_admitted in [false, true] {
-                for _ in 0..12 {
-                    let reply = self.admit(client, is_admitted).await;
-                    if reply.as_ref().is_some_and(|reply| reply.status() == 200) {
-                        break;
-                    }
-                    self.pause(reply.as_ref()).await;
+            self.clone().block_for_a_while(self.weather.below(3)).await;
+        }
+    }
+
+    /// Shuts a client out, at once or very soon.
+    pub(crate) async fn block_for_a_while(self, client: usize) {
+        self.time.sleep(self.weather.about(&[0, 30, 100])).await;
+        for is_admitted in [false, true] {
+            for _ in 0..12 {
+                let reply = self.admit(client, is_admitted).await;
+                if reply.as_ref().is_some_and(|reply| reply.status() == 200) {
+                    break;
                 }
-                self.time.sleep(self.weather.about(&[2_000, 600_000])).await;
+                self.pause(reply.as_ref()).await;
             }
+            self.time.sleep(self.weather.about(&[100, 2_000, 600_000])).await;
         }
     }
 
