@@ -61,7 +61,7 @@ impl Model {
             Intent::Decide(prompt, allows) => self.judge_decision(at, prompt, allows, answer, made, &what),
             Intent::Exchange(code) => self.judge_exchange(at, code, answer, &what),
             Intent::Refresh(token) => self.judge_refresh(at, token, answer, &what),
-            Intent::Knock(access) => self.judge_knock(at, access, status, &what),
+            Intent::Knock(access) => self.judge_knock(at, access, answer, &what),
             Intent::RevokeAccess(_) | Intent::RevokeRefresh(_) | Intent::Withdraw(_) => {
                 self.judge_revocation(at, status, &what)
             }
@@ -224,14 +224,18 @@ impl Model {
         Gave::Tokens { access: pair.0, refresh: pair.1 }
     }
 
-    fn judge_knock(&mut self, at: usize, access: Option<usize>, status: u16, what: &str) -> Gave {
+    fn judge_knock(&mut self, at: usize, access: Option<usize>, answer: &Answer, what: &str) -> Gave {
+        let status = answer.status().as_u16();
         let Some(access) = access else {
             assert_eq!(status, 401, "the guard lets nobody through for nothing: {what}");
             return Gave::Nothing;
         };
         let (arrived, access) = (self.sent[at].arrived, &self.accesses[access]);
-        let ends = [self.grants[access.grant].ended, access.ended];
+        let grant = &self.grants[access.grant];
+        let ends = [grant.ended, access.ended];
         if status == 200 {
+            let principal = format!("{} {}", grant.user, grant.id.to_bits());
+            assert_eq!(answer.header("x-principal"), Some(principal.as_str()), "it passes as who it is: {what}");
             assert!(arrived.1 < access.ends_at, "what has ended does not pass: {what}");
             assert!(ends.iter().flatten().all(|end| *end > arrived.0), "what was revoked does not pass: {what}");
             self.count("guard: a request passes");

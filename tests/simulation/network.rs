@@ -95,7 +95,11 @@ impl Scene {
                 let bearer = format!("Bearer {token}");
                 let request = request(Method::GET, "/api").header(header::AUTHORIZATION, bearer).body(()).unwrap();
                 match guard.check(&request.into_parts().0).await {
-                    Ok(_) => Answer(Response::new(Bytes::new())),
+                    Ok(principal) => {
+                        let (subject, grant) = (principal.subject().unwrap().as_str(), principal.grant().to_bits());
+                        let answer = Response::builder().header("x-principal", format!("{subject} {grant}"));
+                        Answer(answer.body(Bytes::new()).unwrap())
+                    }
                     Err(refusal) => Answer(refusal.response()),
                 }
             }
