@@ -26,7 +26,7 @@ use std::panic::AssertUnwindSafe;
 
 use run::{Run, Seen};
 
-const RUNS: u64 = 20;
+const RUNS: u64 = 16;
 
 /// One run; what it saw, or the events that led to a failure.
 fn run(seed: u64) -> Seen {
@@ -76,12 +76,12 @@ fn whatever_fails_and_whoever_steals_the_rules_hold() {
         println!("{times:7} {what}");
     }
     if seeds.len() > 1 {
-        assert!(all.requests >= 100_000 && all.steps >= 700_000);
+        assert!(all.requests >= 80_000 && all.steps >= 500_000);
         for what in run::KINDS {
             let times = all.tally.get(what).copied().unwrap_or_default();
             assert!(times >= 100, "{what}: {times} times");
         }
-        assert!(all.tally.get(run::RARE).is_some_and(|times| *times >= 30), "{}", run::RARE);
+        assert!(all.tally.get(run::RARE).is_some_and(|times| *times >= 20), "{}", run::RARE);
     }
 }
 
