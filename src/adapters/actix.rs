@@ -12,7 +12,7 @@ use actix_web::body::{BodySize, EitherBody, MessageBody};
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::guard::fn_guard;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError};
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 
 use super::gate::Gate;
-use crate::guard::{Guard, OptionalGuard, Principal, cors_headers};
+use crate::guard::{Guard, OptionalGuard, Principal, Refusal, cors_headers};
 use crate::server::Server;
 use crate::web::MAX_BODY;
 
@@ -105,11 +105,9 @@ where
 
 /// A request's head in the types of `http` 1; actix has those of an older version.
 fn parts(request: &HttpRequest) -> Result<Parts, http::Error> {
-    let mut builder = http::Request::builder().method(request.method().as_str()).uri(request.uri().to_string());
-    for (name, value) in request.headers() {
-        builder = builder.header(name.as_str(), value.as_bytes());
-    }
-    Ok(builder.body(())?.into_parts().0)
+    let head = http::Request::builder().method(request.method().as_str()).uri(request.uri().to_string());
+    let head = request.headers().iter().fold(head, |head, (name, value)| head.header(name.as_str(), value.as_bytes()));
+    Ok(head.body(())?.into_parts().0)
 }
 
 fn response(answer: http::Response<Bytes>) -> HttpResponse {
@@ -200,7 +198,11 @@ where
                         principal.clone().map(|principal| request.extensions_mut().insert(principal));
                         request.extensions_mut().insert(principal);
                         let mut response = inner.call(request).await?;
-                        allow_reading(response.headers_mut());
+                        for (name, value) in cors_headers().iter().filter_map(|(name, value)| header(name, value)) {
+                            if !response.headers().contains_key(&name) {
+                                response.headers_mut().insert(name, value);
+                            }
+                        }
                         return Ok(response.map_into_left_body());
                     }
                     Err(refusal) => response(refusal.response()),
@@ -209,14 +211,6 @@ where
             };
             Ok(request.into_response(refused).map_into_right_body())
         })
-    }
-}
-
-fn allow_reading(headers: &mut HeaderMap) {
-    for (name, value) in cors_headers() {
-        if let Some((name, value)) = header(&name, &value).filter(|(name, _)| !headers.contains_key(name)) {
-            headers.insert(name, value);
-        }
     }
 }
 
@@ -230,6 +224,13 @@ impl ResponseError for Unguarded {
     fn error_response(&self) -> HttpResponse {
         tracing::error!("{self}");
         HttpResponse::new(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// What [`Principal::require`] refuses, as the error of a handler.
+impl ResponseError for Refusal {
+    fn error_response(&self) -> HttpResponse {
+        response(self.response())
     }
 }
 

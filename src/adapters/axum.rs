@@ -22,7 +22,7 @@ use http::StatusCode;
 use http::request::Parts;
 
 use super::tower::OAuthService;
-use crate::guard::Principal;
+use crate::guard::{Principal, Refusal};
 use crate::server::Server;
 
 /// The endpoints of `server`, to be merged into the app's router at its root:
@@ -45,6 +45,13 @@ impl IntoResponse for Unguarded {
     fn into_response(self) -> Response {
         tracing::error!("a handler takes a Principal, but no guard let one through: add one with `.layer(…)`");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    }
+}
+
+/// What [`Principal::require`] refuses, as the error of a handler or a middleware.
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        self.response().map(axum::body::Body::from)
     }
 }
 

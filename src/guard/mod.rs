@@ -136,22 +136,32 @@ impl Guard {
         let scopes = &current.policy.scopes;
         let (access, allowed) =
             bearer::check(&presented, stored, &shared.resource, &self.0.required, scopes, now).map_err(away)?;
-        let principal = Principal::new(access, allowed);
+        let principal = Principal::new(access, allowed, self.clone());
         if let Some(host) = &shared.users {
             ask(host, &principal).await.map_err(away)?;
         }
         Ok(principal)
     }
 
+    /// The names of the scopes that a token must have.
+    fn required(&self) -> &ScopeSet {
+        &self.0.required
+    }
+
     /// Records that a request is turned away, and makes the answer.
     fn refuse(&self, turned: Turned) -> Refusal {
         let Turned::Away(reason, token) = turned else { return Refusal::Preflight };
+        self.deny(reason, token, &self.0.required)
+    }
+
+    /// The same for a request that needs these scopes, by name.
+    fn deny(&self, reason: BearerReason, token: Option<OrderedId>, required: &ScopeSet) -> Refusal {
         let Shared { trail, resource, in_force, .. } = &*self.0.shared;
         let policy = &in_force.last_known().policy;
         // What a client without a token is told to ask for: nothing that nobody can get.
-        let scope = match self.0.required.is_empty() {
+        let scope = match required.is_empty() {
             true => policy.suggested(resource),
-            false => policy.scopes.present(&self.0.required),
+            false => policy.scopes.present(required),
         };
         let challenge = bearer::challenge(&reason, resource, &scope);
         let reference = trail.correlate();

@@ -1,7 +1,9 @@
 //! Who sent a request.
 
+use super::{Guard, Refusal};
 use crate::protocol::catalogue::Allowed;
 use crate::protocol::client::ClientId;
+use crate::protocol::error::BearerReason;
 use crate::protocol::grant::{Holder, Subject};
 use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
@@ -14,11 +16,13 @@ pub struct Principal {
     access: StoredAccess,
     /// What the token allows, if that is not what it has in it.
     allowed: Option<Allowed>,
+    /// Who let it through.
+    guard: Guard,
 }
 
 impl Principal {
-    pub(super) const fn new(access: StoredAccess, allowed: Option<Allowed>) -> Self {
-        Self { access, allowed }
+    pub(super) const fn new(access: StoredAccess, allowed: Option<Allowed>, guard: Guard) -> Self {
+        Self { access, allowed, guard }
     }
 
     /// Whose access it is: a user's, or the client's own.
@@ -49,6 +53,33 @@ impl Principal {
     #[must_use]
     pub fn has(&self, scope: &str) -> bool {
         self.scopes().contains(scope)
+    }
+
+    /// Finds that the token allows what an operation needs beyond what the guard of its route requires, for routes
+    /// that learn from the request's body what is to be done, as MCP endpoints do with their tools.
+    ///
+    /// ```
+    /// # use grantor::{Principal, guard::Refusal};
+    /// async fn call_tool(principal: Principal, tool: &str) -> Result<String, Refusal> {
+    ///     if tool == "delete_project" {
+    ///         principal.require("projects:admin")?;
+    ///     }
+    ///     Ok(format!("{tool} was called"))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// If it does not: the answer to send is 403 `insufficient_scope` with all scopes that the operation needs, those
+    /// of the guard among them, so that a client can ask for them in one go (RFC 6750 §3.1). Names that are no
+    /// scopes are allowed to nobody.
+    pub fn require(&self, scopes: &str) -> Result<(), Refusal> {
+        let needed = ScopeSet::parse(scopes).ok();
+        if needed.as_ref().is_some_and(|needed| self.scopes().contains_all(needed)) {
+            return Ok(());
+        }
+        let guards = self.guard.required();
+        let all = needed.map_or_else(|| guards.clone(), |needed| needed.union(guards));
+        Err(self.guard.deny(BearerReason::InsufficientScope, Some(self.access.token.id), &all))
     }
 
     /// The resource that the token is for.

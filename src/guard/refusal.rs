@@ -1,5 +1,7 @@
 //! The answer to a request that may not pass.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_METHODS, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY,
@@ -28,6 +30,17 @@ pub enum Refusal {
         reference: CorrelationId,
     },
 }
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Preflight => f.write_str("it is a preflight, which needs no token"),
+            Self::Denied { reason, reference, .. } => write!(f, "{reason} ({reference})"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 impl Refusal {
     /// The answer to send.
