@@ -1,7 +1,7 @@
 //! An MCP server that AI tools connect to with their user's consent: `cargo run --example mcp`.
 //!
-//! Three tools behind three scopes. Clients ask for two of them at once; the third, which deletes, they ask for when
-//! it is called for the first time. The login is the smallest that is honest; `examples/quickstart` has a fuller app.
+//! Three tools behind three scopes. Clients ask for two of them at once, and for the third, which deletes, when they
+//! call that tool for the first time. The login is the smallest that is honest; `examples/quickstart` has a fuller app.
 use axum::body::{Body, to_bytes};
 use axum::extract::{Form, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header, request::Parts};
@@ -81,9 +81,10 @@ fn user(parts: &Parts, scope: &str) -> Result<String, ErrorData> {
     subject.ok_or_else(|| ErrorData::invalid_request(format!("this needs {scope}"), None))
 }
 
-/// What tools need beyond the guard. The tools check that themselves; a client asks its user for more only if it
-/// hears of it from HTTP.
-const NEEDS: [(&str, &str); 2] = [("create_project", "projects:write"), ("delete_project", "projects:delete")];
+/// What each tool needs. The tools check that themselves; but a client asks its user for more only if it hears of it
+/// from HTTP.
+const NEEDS: [(&str, &str); 3] =
+    [("list_projects", "projects:read"), ("create_project", "projects:write"), ("delete_project", "projects:delete")];
 
 async fn step_up(principal: Principal, request: Request, next: Next) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
@@ -114,7 +115,7 @@ fn routes(app: &App) -> Result<Router<App>, Box<dyn Error>> {
     let config = StreamableHttpServerConfig::default().with_legacy_session_mode(false).with_json_response(true);
     let mcp: StreamableHttpService<Projects, NeverSessionManager> =
         StreamableHttpService::new(move || Ok(projects.clone()), Arc::default(), config);
-    let guard = oauth.resource("/mcp")?.require("projects:read")?;
+    let guard = oauth.resource("/mcp")?.require("")?; // any token for it; without one the default scopes are suggested
     let mcp = any_service(mcp).layer::<_, Infallible>(from_fn(step_up)).layer(guard);
     Ok(Router::new().route("/mcp", mcp).merge(grantor::axum::routes(&oauth)))
 }

@@ -103,6 +103,8 @@ enum Turned {
     Preflight,
     /// It has no token that allows it; the id is that of the token that it showed.
     Away(BearerReason, Option<OrderedId>),
+    /// It has a token that does not allow it.
+    Short(Box<Principal>),
 }
 
 impl From<BearerReason> for Turned {
@@ -134,9 +136,11 @@ impl Guard {
         let now = shared.clock.now();
         let current = shared.in_force.current(now).await.map_err(|error| away(no_answer(&error)))?;
         let scopes = &current.policy.scopes;
-        let (access, allowed) =
-            bearer::check(&presented, stored, &shared.resource, &self.0.required, scopes, now).map_err(away)?;
+        let (access, allowed) = bearer::check(&presented, stored, &shared.resource, scopes, now).map_err(away)?;
         let principal = Principal::new(access, allowed, self.clone());
+        if !principal.scopes().contains_all(&self.0.required) {
+            return Err(Turned::Short(Box::new(principal)));
+        }
         if let Some(host) = &shared.users {
             ask(host, &principal).await.map_err(away)?;
         }
@@ -150,19 +154,22 @@ impl Guard {
 
     /// Records that a request is turned away, and makes the answer.
     fn refuse(&self, turned: Turned) -> Refusal {
-        let Turned::Away(reason, token) = turned else { return Refusal::Preflight };
-        self.deny(reason, token, &self.0.required)
+        match turned {
+            Turned::Preflight => Refusal::Preflight,
+            Turned::Short(principal) => principal.lacks(&self.0.required),
+            Turned::Away(reason, token) if self.0.required.is_empty() => {
+                let shared = &self.0.shared;
+                let scopes = shared.in_force.last_known().policy.suggested(&shared.resource);
+                self.deny(reason, token, &scopes)
+            }
+            Turned::Away(reason, token) => self.deny(reason, token, &self.0.required),
+        }
     }
 
-    /// The same for a request that needs these scopes, by name.
-    fn deny(&self, reason: BearerReason, token: Option<OrderedId>, required: &ScopeSet) -> Refusal {
+    /// Tells a client to ask for these scopes, by name: for those of them that there are.
+    fn deny(&self, reason: BearerReason, token: Option<OrderedId>, scopes: &ScopeSet) -> Refusal {
         let Shared { trail, resource, in_force, .. } = &*self.0.shared;
-        let policy = &in_force.last_known().policy;
-        // What a client without a token is told to ask for: nothing that nobody can get.
-        let scope = match required.is_empty() {
-            true => policy.suggested(resource),
-            false => policy.scopes.present(required),
-        };
+        let scope = in_force.last_known().policy.scopes.present(scopes);
         let challenge = bearer::challenge(&reason, resource, &scope);
         let reference = trail.correlate();
         let resource = Some(resource.clone());

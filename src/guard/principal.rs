@@ -6,7 +6,7 @@ use crate::protocol::client::ClientId;
 use crate::protocol::error::BearerReason;
 use crate::protocol::grant::{Holder, Subject};
 use crate::protocol::resource::ResourceUri;
-use crate::protocol::scope::ScopeSet;
+use crate::protocol::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::protocol::secret::OrderedId;
 use crate::storage::StoredAccess;
 
@@ -69,17 +69,24 @@ impl Principal {
     /// ```
     ///
     /// # Errors
-    /// If it does not: the answer to send is 403 `insufficient_scope` with all scopes that the operation needs, those
-    /// of the guard among them, so that a client can ask for them in one go (RFC 6750 §3.1). Names that are no
-    /// scopes are allowed to nobody.
+    /// If it does not: the answer to send is 403 `insufficient_scope`. It names the scopes of the guard, of the
+    /// operation and of the token itself, so that a client which asks for just those loses nothing that it has
+    /// (RFC 6750 §3.1). Names that are no scopes are allowed to nobody.
     pub fn require(&self, scopes: &str) -> Result<(), Refusal> {
         let needed = ScopeSet::parse(scopes).ok();
         if needed.as_ref().is_some_and(|needed| self.scopes().contains_all(needed)) {
             return Ok(());
         }
-        let guards = self.guard.required();
-        let all = needed.map_or_else(|| guards.clone(), |needed| needed.union(guards));
-        Err(self.guard.deny(BearerReason::InsufficientScope, Some(self.access.token.id), &all))
+        Err(self.lacks(&needed.unwrap_or_default()))
+    }
+
+    /// The answer to a request that needs these scopes, by name, and lacks some of them.
+    pub(super) fn lacks(&self, needed: &ScopeSet) -> Refusal {
+        let Self { access, allowed, guard } = self;
+        let has = allowed.as_ref().map_or(&access.token.scopes, |allowed| &allowed.asked);
+        // It is about the connection: a resource does not ask for it.
+        let all = has.union(guard.required()).union(needed).without(OFFLINE_ACCESS);
+        guard.deny(BearerReason::InsufficientScope, Some(access.token.id), &all)
     }
 
     /// The resource that the token is for.
