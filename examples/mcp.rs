@@ -99,7 +99,7 @@ async fn step_up(principal: Principal, request: Request, next: Next) -> Result<R
 
 // -- what lets AI tools in
 
-fn routes(app: &App) -> Result<Router<App>, Box<dyn Error>> {
+pub(crate) fn routes(app: App) -> Result<Router, Box<dyn Error>> {
     let oauth = Server::builder(&app.origin)
         .storage(MemoryStorage::new()) // a real app keeps what it granted: SqliteStorage, PostgresStorage
         .host(app.clone())
@@ -117,7 +117,8 @@ fn routes(app: &App) -> Result<Router<App>, Box<dyn Error>> {
         StreamableHttpService::new(move || Ok(projects.clone()), Arc::default(), config);
     let guard = oauth.resource("/mcp")?.require("")?; // any token for it; without one the default scopes are suggested
     let mcp = any_service(mcp).layer::<_, Infallible>(from_fn(step_up)).layer(guard);
-    Ok(Router::new().route("/mcp", mcp).merge(grantor::axum::routes(&oauth)))
+    let login = get(login_page).post(log_in);
+    Ok(Router::new().route("/mcp", mcp).merge(grantor::axum::routes(&oauth)).route("/login", login).with_state(app))
 }
 
 impl Host for App {
@@ -136,11 +137,17 @@ impl Host for App {
 // -- an app with a login
 
 #[derive(Clone)]
-struct App {
+pub(crate) struct App {
     origin: String,
     password_hash: String,
     /// The hashes of the session cookies; everybody who is signed in is Ada.
     sessions: Arc<Mutex<HashSet<String>>>,
+}
+
+impl App {
+    pub(crate) fn new(origin: String, password: &str) -> Self {
+        Self { origin, password_hash: hash(password), sessions: Arc::default() }
+    }
 }
 
 fn random() -> Option<String> {
@@ -183,8 +190,7 @@ fn from_env(name: &str) -> Option<String> {
 async fn main() -> Result<(), Box<dyn Error>> {
     let address = format!("127.0.0.1:{}", from_env("PORT").unwrap_or_else(|| "4100".to_owned()));
     let password = from_env("PASSWORD").or_else(random).ok_or("no randomness is to be had")?;
-    let app = App { origin: format!("http://{address}"), password_hash: hash(&password), sessions: Arc::default() };
-    let router = routes(&app)?.route("/login", get(login_page).post(log_in)).with_state(app);
+    let router = routes(App::new(format!("http://{address}"), &password))?;
     let listener = tokio::net::TcpListener::bind(&address).await?;
     println!("Add http://{address}/mcp to your AI tool; Ada's password is {password}");
     Ok(axum::serve(listener, router).await?)

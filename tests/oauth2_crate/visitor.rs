@@ -12,12 +12,20 @@ use url::form_urlencoded::Serializer;
 pub(crate) struct Visitor {
     http: Client,
     cookies: BTreeMap<String, String>,
+    /// The name of a field, and what is typed into it.
+    types: Option<(&'static str, &'static str)>,
 }
 
 impl Visitor {
     pub(crate) fn new() -> Self {
         let http = Client::builder().redirect(Policy::none()).build().unwrap();
-        Self { http, cookies: BTreeMap::new() }
+        Self { http, cookies: BTreeMap::new(), types: None }
+    }
+
+    /// A person who types that into the field of that name, wherever there is one.
+    #[allow(dead_code, reason = "not every app has a field to fill in")]
+    pub(crate) fn typing(field: &'static str, text: &'static str) -> Self {
+        Self { types: Some((field, text)), ..Self::new() }
     }
 
     /// Follows redirects and sends forms by the first of `buttons` that is there, until it is led to
@@ -64,7 +72,8 @@ impl Visitor {
         let pressed = pressed.unwrap_or_else(|| panic!("none of {buttons:?} at {here}: {page}"));
         for element in form.split('<').filter(|tag| tag.starts_with("input")).chain([pressed]) {
             if let Some(name) = attribute(element, "name") {
-                fields.append_pair(&name, &attribute(element, "value").unwrap_or_default());
+                let typed = self.types.filter(|(field, _)| *field == name).map(|(_, text)| text.to_owned());
+                fields.append_pair(&name, &typed.or_else(|| attribute(element, "value")).unwrap_or_default());
             }
         }
         let action = attribute(form, "action").map_or_else(|| here.clone(), |action| here.join(&action).unwrap());
