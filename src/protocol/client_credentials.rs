@@ -73,7 +73,7 @@ impl<'a> ClientRequest<'a> {
             resource: known.uri.clone(),
             names: policy.scopes.told(&scopes, &scopes),
             scopes,
-            lifetimes: policy.lifetimes.of(self.client),
+            lifetimes: policy.lifetimes_of(self.client, &known.uri),
         })
     }
 }

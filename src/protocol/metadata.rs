@@ -81,6 +81,8 @@ struct ResourceMetadata<'a> {
     bearer_methods_supported: [&'static str; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     resource_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_documentation: Option<&'a str>,
 }
 
 /// The document of a resource (RFC 9728 §2).
@@ -95,6 +97,7 @@ pub fn resource_metadata(policy: &Policy, resource: &Resource) -> Result<String,
         scopes_supported: advertised(policy, &scopes),
         bearer_methods_supported: ["header"],
         resource_name: resource.name.as_deref(),
+        resource_documentation: resource.documentation.as_deref(),
     })
 }
 

@@ -83,6 +83,17 @@ impl Policy {
         ResourceUri::parse(&self.issuer.absolute(url)).ok().and_then(|uri| self.resources.get(&uri))
     }
 
+    /// How long what a client gets for a resource lives: access tokens no longer than the resource has it.
+    #[must_use]
+    pub fn lifetimes_of(&self, client: &Client, resource: &ResourceUri) -> Lifetimes {
+        let lifetimes = self.lifetimes.of(client);
+        let most = self.resources.get(resource).and_then(|known| known.access_token);
+        Lifetimes {
+            access_token: most.map_or(lifetimes.access_token, |most| most.min(lifetimes.access_token)),
+            ..lifetimes
+        }
+    }
+
     /// This policy of the code, with the scopes that are stored.
     #[must_use]
     pub fn with_stored(&self, stored: &ScopeRecords) -> Self {

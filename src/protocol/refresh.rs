@@ -93,6 +93,7 @@ impl<'a> RefreshRequest<'a> {
             return Err(TokenReason::ScopeEmpty);
         }
         let Self { presented, secret, client, .. } = self;
+        let lifetimes = policy.lifetimes_of(client, &resource);
         Ok(CheckedRefresh {
             presented: presented.id,
             secret,
@@ -101,7 +102,7 @@ impl<'a> RefreshRequest<'a> {
             scopes,
             names,
             rotation: stored.rotation,
-            lifetimes: policy.lifetimes.of(client),
+            lifetimes,
             is_reuse,
         })
     }

@@ -118,7 +118,7 @@ const fn is_invisible(char: char) -> bool {
 }
 
 /// A link that a page may show: `https`, and nothing that a browser would run. Others are dropped.
-pub(super) fn is_web_page(text: &str) -> bool {
+pub fn is_web_page(text: &str) -> bool {
     text.len() <= MAX_URL_BYTES
         && text.bytes().all(|byte| byte.is_ascii_graphic())
         && url::Url::parse(text).is_ok_and(|url| url.scheme() == "https" && url.has_host() && url.username().is_empty())

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -121,6 +122,10 @@ pub struct Resource {
     pub listed: Option<ScopeSet>,
     /// The ids of those scopes. `offline_access` is about the connection and belongs to no resource.
     pub scopes: ScopeSet,
+    /// Where developers read about it.
+    pub documentation: Option<String>,
+    /// How long access tokens for it live at most.
+    pub access_token: Option<Duration>,
 }
 
 impl Resource {
@@ -128,7 +133,7 @@ impl Resource {
     #[must_use]
     pub fn new(uri: ResourceUri, name: Option<String>, listed: Option<ScopeSet>, catalogue: &ScopeCatalogue) -> Self {
         let scopes = catalogue.of_resource(listed.as_ref());
-        Self { uri, name, listed, scopes }
+        Self { uri, name, listed, scopes, documentation: None, access_token: None }
     }
 }
 
@@ -137,6 +142,8 @@ impl Resource {
 pub struct ResourceRegistry {
     resources: Vec<Resource>,
     default: usize,
+    /// The root of an origin, and the resource that it is another name of.
+    alias: Option<(ResourceUri, usize)>,
 }
 
 impl ResourceRegistry {
@@ -153,8 +160,8 @@ impl ResourceRegistry {
     #[must_use]
     pub fn with_scopes(&self, catalogue: &ScopeCatalogue) -> Self {
         let again =
-            |known: &Resource| Resource::new(known.uri.clone(), known.name.clone(), known.listed.clone(), catalogue);
-        Self { resources: self.resources.iter().map(again).collect(), default: self.default }
+            |known: &Resource| Resource { scopes: catalogue.of_resource(known.listed.as_ref()), ..known.clone() };
+        Self { resources: self.resources.iter().map(again).collect(), ..self.clone() }
     }
 
     /// Makes a registered resource the default; `false` if it is not registered.
@@ -170,10 +177,24 @@ impl ResourceRegistry {
         self.resources.get(self.default)
     }
 
-    /// The resource of that URL.
+    /// Makes the root of an origin another name of the resource that was added last; `false` if it has a meaning
+    /// already.
+    pub fn alias_last(&mut self, root: ResourceUri) -> bool {
+        let is_free = self.get(&root).is_none();
+        if is_free {
+            self.alias = self.resources.len().checked_sub(1).map(|last| (root, last));
+        }
+        is_free
+    }
+
+    /// The resource of that URL, or of which that URL is another name.
     #[must_use]
     pub fn get(&self, uri: &ResourceUri) -> Option<&Resource> {
-        self.resources.iter().find(|known| known.uri == *uri)
+        let by_alias = || {
+            let (_, at) = self.alias.as_ref().filter(|(root, _)| root == uri)?;
+            self.resources.get(*at)
+        };
+        self.resources.iter().find(|known| known.uri == *uri).or_else(by_alias)
     }
 
     /// All resources in the order in which they were added.

@@ -124,6 +124,7 @@ impl<'a> CodeExchange<'a> {
         let asked = audience(&stored.grant, self.resource, self.client, policy);
         let (resource, scopes) = asked.or_else(|reason| whatever(&stored.grant, stored.redeemed, reason))?;
         let names = policy.scopes.told(&scopes, &stored.grant.scopes);
+        let lifetimes = policy.lifetimes_of(self.client, &resource);
         Ok(CheckedExchange {
             code: self.code.id,
             grant: stored.grant,
@@ -131,7 +132,7 @@ impl<'a> CodeExchange<'a> {
             scopes,
             names,
             gets_refresh: self.client.may_use(GrantType::RefreshToken),
-            lifetimes: policy.lifetimes.of(self.client),
+            lifetimes,
         })
     }
 }
@@ -143,7 +144,8 @@ pub(super) fn audience(
     client: &Client,
     policy: &Policy,
 ) -> Result<(ResourceUri, ScopeSet), TokenReason> {
-    let resource = match requested {
+    let canonical = |uri: ResourceUri| policy.resources.get(&uri).map_or(uri, |known| known.uri.clone());
+    let resource = match requested.map(canonical) {
         Some(requested) => grant.resources.iter().find(|granted| **granted == requested),
         None => grant.resources.first(),
     };

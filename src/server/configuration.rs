@@ -29,8 +29,11 @@ pub enum InvalidConfiguration {
     /// A resource is plain `http` on a host that is not loopback.
     #[error("resource {0:?} is plain http on a host that is not loopback: use https")]
     InsecureResource(String),
-    /// One resource was added twice.
-    #[error("resource {0:?} was added twice")]
+    /// The documentation of a resource is not at an `https` URL.
+    #[error("the documentation of resource {0:?} is not at an https URL")]
+    Documentation(String),
+    /// One resource was added twice, or the issuer's origin means two of them.
+    #[error("resource {0:?} was added twice, or the issuer's origin means another one already")]
     RepeatedResource(String),
     /// The default resource is not one of the resources.
     #[error("the default resource {0:?} is not one of the resources")]

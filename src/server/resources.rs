@@ -1,8 +1,11 @@
 //! Resources and scopes as they are configured.
 
+use std::time::Duration;
+
 use super::InvalidConfiguration;
 use crate::protocol::catalogue::ScopeCatalogue;
 use crate::protocol::issuer::Issuer;
+use crate::protocol::registration::is_web_page;
 use crate::protocol::resource::{Resource as KnownResource, ResourceRegistry, ResourceUri};
 use crate::protocol::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::protocol::scope_change::Scope;
@@ -14,13 +17,23 @@ pub struct Resource {
     url: String,
     name: Option<String>,
     scopes: Option<String>,
+    documentation: Option<String>,
+    access_token: Option<Duration>,
+    is_origin: bool,
 }
 
 impl Resource {
     /// The resource at that URL, or at that path on the issuer's origin.
     #[must_use]
     pub fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), name: None, scopes: None }
+        Self {
+            url: url.to_owned(),
+            name: None,
+            scopes: None,
+            documentation: None,
+            access_token: None,
+            is_origin: false,
+        }
     }
 
     /// What the consent page calls it; the app's name otherwise.
@@ -35,6 +48,31 @@ impl Resource {
     #[must_use]
     pub fn scopes(mut self, scopes: &str) -> Self {
         self.scopes = Some(scopes.to_owned());
+        self
+    }
+}
+
+impl Resource {
+    /// Where developers read about it, an `https` URL: `resource_documentation` of its metadata (RFC 9728 §2).
+    #[must_use]
+    pub fn documentation(mut self, url: &str) -> Self {
+        self.documentation = Some(url.to_owned());
+        self
+    }
+
+    /// Access tokens for it live no longer than that, whatever [`Lifetimes`](crate::Lifetimes) and the client's own
+    /// say. Those that were issued keep their end.
+    #[must_use]
+    pub const fn access_token_lifetime(mut self, most: Duration) -> Self {
+        self.access_token = Some(most);
+        self
+    }
+
+    /// A client that asks for the issuer's origin means this resource, as ChatGPT does. Its tokens are for the
+    /// resource by its own name.
+    #[must_use]
+    pub const fn also_for_origin(mut self) -> Self {
+        self.is_origin = true;
         self
     }
 }
@@ -101,14 +139,18 @@ pub(super) fn registry(
         ResourceUri::parse(&issuer.absolute(url)).map_err(|error| InvalidConfiguration::Resource(url.to_owned(), error))
     };
     let mut registry = ResourceRegistry::default();
-    for Resource { url, name, scopes } in resources {
+    for Resource { url, name, scopes, documentation, access_token, is_origin } in resources {
         let uri = parse(&url)?;
         // RFC 6750 §5.3: bearer tokens travel over TLS. A loopback origin is an issuer's as well.
         if Issuer::parse(uri.origin()).is_err() {
             return Err(InvalidConfiguration::InsecureResource(url));
         }
         let listed = scopes.map(|text| known_scopes(&text, catalogue)).transpose()?;
-        if !registry.add(KnownResource::new(uri, name, listed, catalogue)) {
+        if documentation.as_ref().is_some_and(|link| !is_web_page(link)) {
+            return Err(InvalidConfiguration::Documentation(url));
+        }
+        let known = KnownResource { documentation, access_token, ..KnownResource::new(uri, name, listed, catalogue) };
+        if !registry.add(known) || (is_origin && !registry.alias_last(parse("/")?)) {
             return Err(InvalidConfiguration::RepeatedResource(url));
         }
     }
