@@ -42,7 +42,8 @@ impl Model {
         let what = format!("request {} {:?} got {status} {}", at + 1, self.sent[at], answer.body());
         // That the use of a client is not noted spoils nothing.
         let is_spoilt = |call: &Call| *call != Call::RenewClient || matches!(self.sent[at].intent, Intent::Block(_));
-        if self.sent[at].failed.iter().any(is_spoilt) {
+        let has_waited_in_vain = status == 503 && self.scopes_failed > self.sent[at].arrived.0;
+        if has_waited_in_vain || self.sent[at].failed.iter().any(is_spoilt) {
             assert_eq!(status, 503, "a store that cannot answer lets nobody through: {what}");
             let seconds = answer.header("retry-after").and_then(|seconds| seconds.parse::<u32>().ok());
             assert!(seconds.is_some(), "it says when to come again: {what}");

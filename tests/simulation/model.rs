@@ -135,6 +135,8 @@ pub(crate) struct Rotation {
 pub(crate) struct Model {
     pub(crate) time: Time,
     pub(crate) sent: Vec<Sent>,
+    /// The moment at which somebody could not read the scopes: all who waited for that hear of it.
+    pub(crate) scopes_failed: u64,
     pub(crate) clients: Vec<Known>,
     pub(crate) prompts: Vec<Prompt>,
     pub(crate) grants: Vec<Grant>,
@@ -154,6 +156,7 @@ impl Oracle {
         Self(Arc::new(Mutex::new(Model {
             time,
             sent: Vec::new(),
+            scopes_failed: 0,
             clients: Vec::new(),
             prompts: Vec::new(),
             grants: Vec::new(),
@@ -200,6 +203,9 @@ impl Oracle {
     pub(crate) fn failed(&self, request: usize, call: Call) {
         let mut model = self.model();
         model.note(&format!("{request} {call:?} fails"));
+        if call == Call::Scopes {
+            model.scopes_failed = model.time.moment();
+        }
         if let Some(sent) = request.checked_sub(1).and_then(|at| model.sent.get_mut(at)) {
             sent.failed.push(call);
         }
@@ -310,7 +316,7 @@ impl Model {
             (Intent::Withdraw(grant), Call::RevokeGrant) => {
                 return self.end(grant, "ended: its user took it back");
             }
-            (_, Call::Code | Call::AccessToken | Call::RefreshToken | Call::RenewClient) => return,
+            (_, Call::Code | Call::AccessToken | Call::RefreshToken | Call::RenewClient | Call::Scopes) => return,
             (intent, call) => panic!("{intent:?} must not come to {call:?}"),
         };
         assert_eq!(self.sent[at].due, None, "a request changes something once");
