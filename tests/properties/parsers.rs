@@ -5,6 +5,7 @@
 #![allow(unreachable_pub, reason = "the fuzz targets are another crate")]
 
 use grantor::host::ReturnTo;
+use grantor::protocol::assertion::{Audience, ClientAssertion};
 use grantor::protocol::client::{Client, ClientId};
 use grantor::protocol::client_auth::Presented;
 use grantor::protocol::params::Parameters;
@@ -116,7 +117,9 @@ pub fn credentials(authorization: &[u8], body: &[u8]) {
     if let Ok(presented) = Presented::read([authorization].into_iter(), &parameters) {
         assert!(ClientId::parse(presented.id().as_str()).is_ok());
         let now = grantor::Timestamp::from_millis(0);
-        assert!(presented.authenticate(None, now).is_err(), "nobody is believed whom nobody knows");
+        let issuer = Issuer::parse("https://app.example").expect("an issuer");
+        let audience = Audience { issuer: &issuer, token_path: "/oauth/token" };
+        assert!(presented.authenticate(None, &audience, now).is_err(), "nobody is believed whom nobody knows");
     }
 }
 

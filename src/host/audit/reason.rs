@@ -36,6 +36,7 @@ impl Reason {
         match self {
             Self::Authorize(reason) | Self::Page(PageReason::RequestRefused(reason)) => variant_name(reason),
             Self::Page(reason) => variant_name(reason),
+            Self::Token(TokenReason::Assertion(reason)) => variant_name(reason),
             Self::Token(reason) => variant_name(reason),
             Self::Registration(reason) => variant_name(reason),
             Self::Bearer(reason) => variant_name(reason),
