@@ -35,7 +35,7 @@ pub struct Audience<'a> {
 }
 
 impl Audience<'_> {
-    /// RFC 7523bis §4: the issuer, as the sole value. Some libraries write it with the slash of a URL's root, or
+    /// draft-ietf-oauth-rfc7523bis: the issuer, as the sole value. Some libraries write it with the slash of a URL's root, or
     /// without that of the issuer.
     fn is_issuer(&self, name: &str) -> bool {
         name.trim_end_matches('/') == self.issuer.as_str().trim_end_matches('/')
@@ -153,7 +153,7 @@ impl ClientAssertion {
     }
 }
 
-/// RFC 7523bis §4: the sole value. RFC 7519 §4.1.3: that may be written as a text or as an array of one.
+/// draft-ietf-oauth-rfc7523bis: the sole value. RFC 7519 §4.1.3: that may be written as a text or as an array of one.
 fn sole_audience(claims: &Map<String, Value>) -> Result<&str, AssertionReason> {
     match claims.get("aud") {
         Some(Value::String(one)) => Ok(one),
