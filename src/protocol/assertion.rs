@@ -35,8 +35,8 @@ pub struct Audience<'a> {
 }
 
 impl Audience<'_> {
-    /// draft-ietf-oauth-rfc7523bis: the issuer, as the sole value. Some libraries write it with the slash of a URL's root, or
-    /// without that of the issuer.
+    /// draft-ietf-oauth-rfc7523bis: the issuer, as the sole value. Some libraries write it with the slash of a URL's
+    /// root, or without that of the issuer.
     fn is_issuer(&self, name: &str) -> bool {
         name.trim_end_matches('/') == self.issuer.as_str().trim_end_matches('/')
             && name.len().abs_diff(self.issuer.as_str().len()) <= 1

@@ -226,9 +226,10 @@ fn rsa(jwk: &Map<String, Value>) -> Result<Material, InvalidKeys> {
     if !RSA_BITS.contains(&bits) {
         return Err(InvalidKeys::Size);
     }
-    // An exponent of 1 would make every text its own signature; a long one makes verification slow.
+    // An exponent of 1 would make every text its own signature; one beyond 65537 makes a refusal expensive for us.
+    let exponent = e.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     let is_odd = |number: &[u8]| number.last().is_some_and(|last| last & 1 == 1);
-    if e.len() > 4 || e == [1] || !is_odd(&e) || !is_odd(&n) {
+    if !(3..=65537).contains(&exponent) || e.len() > 3 || !is_odd(&e) || !is_odd(&n) {
         return Err(InvalidKeys::Malformed);
     }
     Ok(Material::Rsa { n, e })

@@ -230,6 +230,7 @@ async fn only_public_keys_that_verify_something_are_taken() {
         (with(&rsa, json!({ "e": "AQ" })), "malformed"),
         (with(&rsa, json!({ "e": "AAEAAQ" })), "malformed"),
         (with(&rsa, json!({ "e": "AQAAAAE" })), "malformed"),
+        (with(&rsa, json!({ "e": "AQAD" })), "malformed"),
         (with(&rsa, json!({ "e": "Ag" })), "malformed"),
         (with(&rsa, json!({ "n": keys::encoded([[0].as_slice(), &[0xff; 256]].concat()) })), "malformed"),
         (with(&rsa, json!({ "n": long_n(255) })), "2048 to 8192 bits"),
