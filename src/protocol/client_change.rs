@@ -98,8 +98,8 @@ impl ClientChange {
         self
     }
 
-    /// The public keys by which it proves who it is from now on, as [`NewClient::with_keys`] takes them; a client that
-    /// had none has no secret any more. Those that are not among them are good no more, so that a rotation takes two
+    /// The public keys by which it proves who it is from now on, as [`NewClient::with_keys`] takes them. One that
+    /// had a secret has none any more; a public client stays public. Those that are not among them are good no more, so that a rotation takes two
     /// changes: first to the old and the new key, and to the new one alone once the client signs with that.
     ///
     /// [`NewClient::with_keys`]: super::new_client::NewClient::with_keys
@@ -155,6 +155,9 @@ impl ClientChange {
     /// By what the client proves who it is.
     fn apply_keys(&self, changed: &mut Client) -> Result<(), InvalidClient> {
         if let Some(jwks) = &self.keys {
+            if !changed.is_confidential() {
+                return Err(InvalidClient::StaysPublic(changed.display_name().to_owned()));
+            }
             let set = key_set(jwks, changed.display_name())?;
             let token_endpoint_audience = match &changed.authentication {
                 ClientAuthentication::Keys(present) => present.token_endpoint_audience,

@@ -91,6 +91,9 @@ pub enum InvalidClient {
     /// Only assertions have an audience, and the client sends none.
     #[error("the client {0:?} has no keys: only the assertions of one that has may be for the token endpoint")]
     NoKeys(String),
+    /// A public client was to have keys: it may share its id with every identical one.
+    #[error("the client {0:?} is public and stays so: create one with `NewClient::with_keys`")]
+    StaysPublic(String),
     /// A public client, which proves nothing, was to act for itself or to introspect tokens.
     #[error("the client {0:?} is public: only a confidential one may use client credentials or introspect tokens")]
     NotConfidential(String),

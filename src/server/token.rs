@@ -58,12 +58,34 @@ impl Server {
         self.authenticate_by(headers, parameters, Presented::authenticate_confidential).await
     }
 
+    /// The same once more for a request that was authenticated before: what it claimed then is its own.
+    pub(super) async fn authenticate_again(
+        &self,
+        headers: &HeaderMap,
+        parameters: &Parameters<'_>,
+    ) -> Result<Arc<Client>, Refused> {
+        self.prove(headers, parameters, Presented::authenticate).await.map(|(client, _)| client)
+    }
+
     async fn authenticate_by(
         &self,
         headers: &HeaderMap,
         parameters: &Parameters<'_>,
         verdict: Verdict,
     ) -> Result<Arc<Client>, Refused> {
+        let (client, proven) = self.prove(headers, parameters, verdict).await?;
+        if let Proven::IfFirst(claim) = proven {
+            self.claim(claim).await.map_err(|reason| self.refused(Some(&client.id), reason))?;
+        }
+        Ok(client)
+    }
+
+    async fn prove(
+        &self,
+        headers: &HeaderMap,
+        parameters: &Parameters<'_>,
+        verdict: Verdict,
+    ) -> Result<(Arc<Client>, Proven), Refused> {
         let authorization = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
         let refused = |id, ClientAuthError { reason, used_basic }| Refused { used_basic, ..self.refused(id, reason) };
         let presented = Presented::read(authorization, parameters).map_err(|error| refused(None, error))?;
@@ -71,10 +93,9 @@ impl Server {
         let client = self.client_by_id(id).await.map_err(|error| self.refused(Some(id), TokenReason::from(error)))?;
         let audience = Audience { issuer: self.issuer(), token_path: &self.0.paths.token };
         let proven = verdict(&presented, client.as_deref(), &audience, self.now());
-        if let Proven::IfFirst(claim) = proven.map_err(|error| refused(Some(id), error))? {
-            self.claim(claim).await.map_err(|reason| self.refused(Some(id), reason))?;
-        }
-        client.ok_or_else(|| self.refused(Some(id), TokenReason::ClientUnknown))
+        let proven = proven.map_err(|error| refused(Some(id), error))?;
+        let client = client.ok_or_else(|| self.refused(Some(id), TokenReason::ClientUnknown))?;
+        Ok((client, proven))
     }
 
     /// Uses up an assertion. If the store's answer is lost it may be used up as well: the client signs another.

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use grantor::storage::Storage;
+use grantor::storage::testkit::Yielding;
 use grantor::{Builder, ChangeClientError, ClientChange, ClientId, Event, MemoryStorage, NewClient};
 use http::StatusCode;
 use keys::{Key, changed, claims, jwks, own_access, post};
@@ -187,6 +188,50 @@ async fn a_client_with_a_secret_comes_to_have_keys_and_its_secret_is_good_no_mor
     scene.assert_refused(&by_secret, "secret_unexpected", "the class is enforced");
     scene.accepts(&scene.key.sign(&claims(&scene.world, &machine.id)), "by its key").await;
     assert!(scene.world.is_live(&token).await, "it proves who it is as before");
+    let public = scene.world.public_client().await;
+    let change = ClientChange::new().keys(&jwks(&[&scene.key]));
+    let refused = scene.world.server.change_client(&public.client_id(), change).await.unwrap_err();
+    assert!(refused.to_string().contains("is public and stays so"), "others may share its id: {refused}");
+}
+
+#[tokio::test]
+async fn keys_that_are_changed_at_this_moment_fail_no_request_and_a_block_is_never_overtaken() {
+    let (mut granted, mut refused) = (0, 0);
+    for (before_request, before_change) in (0..12).flat_map(|a| (0..12).map(move |b| (a, b))) {
+        let scene = Scene::over(Yielding::new(MemoryStorage::new()), |client| client).await;
+        for blocks in [false, true] {
+            let request = tokio::spawn({
+                let (world, assertion) = (scene.world.clone(), scene.assertion());
+                async move {
+                    pause(before_request).await;
+                    own_access(&world, &assertion).await
+                }
+            });
+            pause(before_change).await;
+            if blocks {
+                scene.world.server.block_client(&scene.id()).await.unwrap();
+            } else {
+                let both = jwks(&[&Key::new("EdDSA", "two"), &scene.key]);
+                scene.world.server.change_client(&scene.id(), ClientChange::new().keys(&both)).await.unwrap();
+            }
+            let answer = request.await.unwrap();
+            if !blocks || answer.status() == StatusCode::OK {
+                granted += usize::from(blocks);
+                let token = Tokens::of(&answer).access;
+                assert_eq!(scene.world.is_live(&token).await, !blocks, "{before_request} {before_change}");
+            } else {
+                refused += 1;
+                scene.assert_refused(&answer, "client_blocked", "at any step");
+            }
+        }
+    }
+    assert!(granted > 0 && refused > 0, "{granted} granted, {refused} refused");
+}
+
+async fn pause(steps: usize) {
+    for _ in 0..steps {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -103,6 +103,7 @@ reasons!(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::error::AssertionReason;
     use crate::protocol::redirect::InvalidRedirectUri;
 
     #[test]
@@ -110,6 +111,7 @@ mod tests {
         for (reason, name) in [
             (Reason::from(TokenReason::CodeReplayed), "code_replayed"),
             (TokenReason::RepeatedParameter("code").into(), "repeated_parameter"),
+            (TokenReason::Assertion(AssertionReason::Replayed).into(), "assertion_replayed"),
             (PageReason::PromptForged.into(), "prompt_forged"),
             (PageReason::RequestRefused(AuthorizeReason::ChallengeMissing).into(), "challenge_missing"),
             (AuthorizeReason::RepeatedParameter("scope").into(), "repeated_parameter"),
