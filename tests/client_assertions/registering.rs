@@ -1,13 +1,16 @@
 //! Clients with keys that register and manage themselves (RFC 7591, RFC 7592).
 
 use bytes::Bytes;
-use grantor::{Builder, ClientId};
+use grantor::host::{Admission, Applicant};
+use grantor::protocol::admission::Terms;
+use grantor::{Builder, ClientId, Host, HostError, Registration, SignIn, User};
+use http::request::Parts;
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::keys::{Key, changed, claims, post};
+use crate::keys::{Key, changed, claims, own_access, post};
 use crate::support::refreshing::Tokens;
-use crate::support::{Answer, CALLBACK, Client, World, pairs, request};
+use crate::support::{Answer, App, CALLBACK, Client, World, pairs, request};
 
 fn metadata(keys: &[&Key]) -> Value {
     json!({ "client_name": "Helper", "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "private_key_jwt",
@@ -130,6 +133,43 @@ async fn a_client_that_manages_itself_replaces_its_keys() {
         refused.assert_error(400, "invalid_client_metadata");
     }
     Tokens::of(&exchange(&world, &itself, &two).await);
+}
+
+/// An app that trusts whoever has keys.
+struct Trusting;
+
+impl Host for Trusting {
+    async fn signed_in(&self, request: &Parts) -> Result<Option<User>, HostError> {
+        App.signed_in(request).await
+    }
+    async fn sign_in(&self, request: &Parts, ask: SignIn) -> Result<String, HostError> {
+        App.sign_in(request, ask).await
+    }
+    async fn admit(&self, applicant: &Applicant<'_>, _: &Parts) -> Result<Admission, HostError> {
+        let mut terms = Terms::default();
+        terms.client_credentials = applicant.wants_client_credentials;
+        terms.introspects = Some(Vec::new());
+        terms.token_endpoint_audience = true;
+        terms.managed = true;
+        Ok(Admission::Admit(terms))
+    }
+}
+
+#[tokio::test]
+async fn what_the_app_grants_a_client_with_keys_stays_while_it_has_keys() {
+    let world = World::with(|builder| builder.host(Trusting).registration(Registration::Decided));
+    let key = Key::new("ES256", "k");
+    let types = json!({ "grant_types": ["authorization_code", "client_credentials"] });
+    let registered = world.register(&changed(metadata(&[&key]), &types)).await.json();
+    let id = client(&registered).id;
+    let for_endpoint = || changed(claims(&world, &id), &json!({ "aud": "https://app.example/oauth/token" }));
+    for _ in 0..2 {
+        let token = Tokens::of(&own_access(&world, &key.sign(&for_endpoint())).await).access;
+        let told = post(&world, "/oauth/introspect", &key.sign(&for_endpoint()), &[("token", &token)]).await;
+        assert_eq!(told.json()["active"], json!(true), "{}", told.body());
+        let change = changed(types.clone(), &json!({ "jwks": metadata(&[&key])["jwks"] }));
+        assert_eq!(manage(&world, &registered, Method::PUT, &change).await.status(), StatusCode::OK);
+    }
 }
 
 #[tokio::test]
