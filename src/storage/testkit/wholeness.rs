@@ -4,9 +4,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::endings::{Access, Ending};
+use super::endings::Access;
 use super::records::{self, NOW};
 use super::scene::Scene;
+use crate::protocol::client::Client;
 use crate::storage::{Decided, Redeemed, Revoked, Rotated, Storage, Updated};
 
 /// Polls an operation a few times and drops it; whether it came to its end.
@@ -35,8 +36,8 @@ pub async fn an_operation_that_is_dropped_midway_is_whole<S: Storage>(store: S) 
         dropped_exchange(&scene, polls).await;
         dropped_rotation(&scene, polls).await;
         dropped_revocation(&scene, polls).await;
-        dropped_ending(&scene, polls, 0).await;
-        dropped_ending(&scene, polls, 1).await;
+        dropped_change(&scene, polls).await;
+        dropped_removal(&scene, polls).await;
     }
 }
 
@@ -110,30 +111,51 @@ async fn dropped_revocation<S: Storage>(scene: &Scene<S>, polls: usize) {
     scene.assert_dead(token, "its grant was revoked").await;
 }
 
-/// The change of a client that ends its access, or its removal.
-async fn dropped_ending<S: Storage>(scene: &Scene<S>, polls: usize, number: usize) {
-    let client = Arc::new(records::client(&format!("client {number} that is dropped after {polls} polls")));
+/// The change of a client that ends its access.
+async fn dropped_change<S: Storage>(scene: &Scene<S>, polls: usize) {
+    let (client, theirs) = client_with_access(scene, "changed", polls).await;
+    let blocked = Client { blocked: true, ..(*client).clone() };
+    let store = Arc::clone(&scene.store);
+    poll_and_drop(store.update_client(records::update_and_end(blocked)), polls).await;
+    // Another change of the same state waits for one that goes on without its caller, or comes first and undoes it.
+    match scene.update((*client).clone()).await {
+        Updated::Now => {
+            let found = scene.client(&client.id).await.expect("the client of a dropped change is found");
+            assert!(!found.blocked, "a dropped change that did not happen left something of itself");
+            theirs.assert_lives(scene, "the dropped change did not happen").await;
+            scene.assert_live(theirs.own, "the dropped change did not happen").await;
+        }
+        Updated::Changed => {
+            let found = scene.client(&client.id).await.expect("the client of a dropped change is found");
+            assert!(found.blocked, "a dropped change that happened left nothing of itself");
+            theirs.assert_ended(scene, "the dropped change happened").await;
+            scene.assert_dead(theirs.own, "the dropped change happened").await;
+        }
+        Updated::Unknown => panic!("a change after one that was dropped: the client is gone"),
+    }
+}
+
+async fn dropped_removal<S: Storage>(scene: &Scene<S>, polls: usize) {
+    let (client, theirs) = client_with_access(scene, "removed", polls).await;
+    let store = Arc::clone(&scene.store);
+    poll_and_drop(store.remove_client(records::remove(&client.id)), polls).await;
+    let outcome = scene.update((*client).clone()).await;
+    assert_ne!(outcome, Updated::Changed, "a change after a removal that was dropped");
+    // A removal that goes on without its caller may still come: what it ended is gone with its client.
+    if outcome == Updated::Now && !scene.is_live(theirs.own).await {
+        let outcome = scene.update((*client).clone()).await;
+        assert_eq!(outcome, Updated::Unknown, "a dropped removal ended access, and its client is there");
+    }
+    if outcome == Updated::Now {
+        let _ = scene.remove(&client.id).await;
+    }
+    theirs.assert_ended(scene, "its client was removed").await;
+    scene.assert_dead(theirs.own, "its client was removed").await;
+}
+
+async fn client_with_access<S: Storage>(scene: &Scene<S>, name: &str, polls: usize) -> (Arc<Client>, Access) {
+    let client = Arc::new(records::client(&format!("{name} after {polls} polls")));
     scene.insert(&client).await;
     let theirs = Access::of(scene, "user", &client).await;
-    poll_and_drop(Ending::of(&client, number).happen(Arc::clone(&scene.store)), polls).await;
-    // Another change of the same state waits for one that goes on without its caller, or comes first.
-    match (scene.update((*client).clone()).await, number) {
-        (Updated::Now, _) => {
-            let found = scene.client(&client.id).await.expect("the client of a dropped ending is found");
-            assert!(!found.blocked, "a dropped change that did not happen left something of itself");
-            theirs.assert_lives(scene, "the dropped ending did not happen").await;
-            scene.assert_live(theirs.own, "the dropped ending did not happen").await;
-        }
-        (Updated::Changed, 0) | (Updated::Unknown, 1) => {
-            let found = scene.client(&client.id).await;
-            assert_eq!(
-                found.is_some_and(|client| client.blocked),
-                number == 0,
-                "what a dropped ending left of the client"
-            );
-            theirs.assert_ended(scene, "the dropped ending happened").await;
-            scene.assert_dead(theirs.own, "the dropped ending happened").await;
-        }
-        (other, _) => panic!("a change after one that was dropped: {other:?}"),
-    }
+    (client, theirs)
 }
