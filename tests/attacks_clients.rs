@@ -81,6 +81,7 @@ async fn attack_26_a_method_that_is_not_offered_is_refused() {
     for (name, value) in [
         ("client_assertion", "a.b.c"),
         ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"),
     ] {
         let answer = authenticate(&world, &[], &[("client_id", &client.id), (name, value)]).await;
         assert_unauthenticated(&answer, false, name);
@@ -88,7 +89,7 @@ async fn attack_26_a_method_that_is_not_offered_is_refused() {
     let offered = world.get("/.well-known/oauth-authorization-server").await.json();
     let offered = offered["token_endpoint_auth_methods_supported"].as_array().unwrap().clone();
     let offered: BTreeSet<_> = offered.iter().map(|method| method.as_str().unwrap()).collect();
-    assert_eq!(offered, ["client_secret_basic", "client_secret_post", "none"].into());
+    assert_eq!(offered, ["client_secret_basic", "client_secret_post", "none", "private_key_jwt"].into());
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use grantor::NewClient;
+use grantor::protocol::assertion::ASSERTION_TYPE;
 use grantor::storage::MemoryStorage;
 use grantor::storage::testkit::{Call, Faulty, Lost};
 use http::{Method, StatusCode};
@@ -168,7 +169,7 @@ async fn malformed(world: &World<Lossy>) {
 }
 
 /// The reasons that the requests above are refused for.
-const REASONS: [&str; 34] = [
+const REASONS: [&str; 37] = [
     "code_verifier does not meet the challenge",
     "the client secret is wrong",
     "the client secret is missing",
@@ -198,6 +199,9 @@ const REASONS: [&str; 34] = [
     "redirect_uri is not registered",
     "code_challenge is missing",
     "the client is unknown",
+    "the client assertion was used before",
+    "the client assertion is not for this server alone",
+    "the client assertion is not signed by a key of the client",
     "the request names no client",
     "the body is not application/x-www-form-urlencoded",
     "the body is too large",
@@ -216,8 +220,37 @@ async fn run(audit: impl grantor::Audit) -> (Client, Secrets) {
     decisions(&world, &client, &mut secrets).await;
     refreshes(&world, &mut secrets).await;
     clients_alone(&world, &mut secrets).await;
+    assertions(&world, &mut secrets).await;
     malformed(&world).await;
     (client, secrets)
+}
+
+/// What a client with a key signs, good and bad. An assertion that was not used is as good as a secret.
+async fn assertions(world: &World<Lossy>, secrets: &mut Secrets) {
+    use base64::Engine as _;
+    use ring::signature::{Ed25519KeyPair, KeyPair as _};
+
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+    let key = Ed25519KeyPair::from_seed_unchecked(&[9; 32]).unwrap();
+    let x = encode(key.public_key().as_ref());
+    let jwks = serde_json::json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x}]}).to_string();
+    let signer = world.created(NewClient::with_keys("Signer", &jwks).client_credentials()).await;
+    for (number, aud) in [(1, ISSUER), (2, "https://other.example"), (3, ISSUER)] {
+        let end = world.clock.now().as_secs() + 60;
+        let claims = serde_json::json!({"iss": signer.id, "sub": signer.id, "aud": aud, "exp": end,
+            "jti": format!("a-jti-that-is-nobodys-business-{number}")});
+        let signed = format!("{}.{}", encode(br#"{"alg":"EdDSA"}"#), encode(claims.to_string().as_bytes()));
+        let assertion = format!("{signed}.{}", encode(key.sign(signed.as_bytes()).as_ref()));
+        [assertion.as_str(), &signed, claims["jti"].as_str().unwrap()].iter().for_each(|secret| secrets.add(secret));
+        if number == 3 {
+            world.storage.lose(Lost::Request, Call::ClaimOnce, 1);
+        }
+        let form = [("client_assertion", assertion.as_str()), ("client_assertion_type", ASSERTION_TYPE)];
+        for _ in 0..2 {
+            world.own_access(&signer, &form).await;
+        }
+        world.own_access(&signer, &[("client_assertion", &assertion[..assertion.len() - 6]), form[1]]).await;
+    }
 }
 
 /// What clients do without a user, and what is done to them.

@@ -251,14 +251,20 @@ async fn no_answer_about_one_request_is_kept() {
 async fn the_metadata_has_what_clients_decide_by_and_no_more() {
     let world = World::new();
     let server = world.get(SERVER).await.json();
+    let confidential = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let any = json!(["none", confidential[0], confidential[1], confidential[2]]);
+    let algorithms = json!(["ES256", "RS256", "PS256", "EdDSA", "Ed25519"]);
     for (name, value) in [
         // Claude registers only where `none` is offered.
-        ("token_endpoint_auth_methods_supported", json!(["none", "client_secret_basic", "client_secret_post"])),
+        ("token_endpoint_auth_methods_supported", any.clone()),
+        ("token_endpoint_auth_signing_alg_values_supported", algorithms.clone()),
         ("revocation_endpoint", json!("https://app.example/oauth/revoke")),
-        ("revocation_endpoint_auth_methods_supported", json!(["none", "client_secret_basic", "client_secret_post"])),
+        ("revocation_endpoint_auth_methods_supported", any),
+        ("revocation_endpoint_auth_signing_alg_values_supported", algorithms.clone()),
         ("introspection_endpoint", json!("https://app.example/oauth/introspect")),
         // RFC 7662 §2.1: never without a proof of who asks
-        ("introspection_endpoint_auth_methods_supported", json!(["client_secret_basic", "client_secret_post"])),
+        ("introspection_endpoint_auth_methods_supported", json!(confidential)),
+        ("introspection_endpoint_auth_signing_alg_values_supported", algorithms),
         ("response_types_supported", json!(["code"])),
         ("response_modes_supported", json!(["query", "form_post"])),
         ("grant_types_supported", json!(["authorization_code", "refresh_token", "client_credentials"])),
@@ -269,7 +275,7 @@ async fn the_metadata_has_what_clients_decide_by_and_no_more() {
     ] {
         assert_eq!(server[name], value, "{name}");
     }
-    assert_eq!(server.as_object().unwrap().len(), 17, "and issuer, three endpoints, and scopes: {server}");
+    assert_eq!(server.as_object().unwrap().len(), 20, "and issuer, three endpoints, and scopes: {server}");
     let resource = world.get(&format!("{RESOURCE}/api")).await.json();
     assert_eq!(resource["bearer_methods_supported"], json!(["header"]));
     let scopes =

@@ -4,19 +4,24 @@
 //! stands in braces is replaced by something fresh and valid, so that requests get past the first checks: `{client}`,
 //! `{secret_client}`, `{secret}`, `{cookie}`, `{prompt}`, `{code}`, `{access}`, `{refresh}`; `{machine}` and
 //! `{machine_secret}` of a client that acts for itself and introspects, `{managed}` and `{managed_token}` of one that
-//! manages its own registration.
+//! manages its own registration; `{assertion}` of one that signs.
 //!
 //! No answer may be a panic or a 5xx, and none may be large. How often each endpoint succeeded is written to the file
 //! that `FUZZ_SUCCESSES` names, also where that is never.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use grantor::{Host, HostError, MemoryStorage, NewClient, Registration, Server, SignIn, User};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
 const CALLBACK: &str = "https://client.example/cb";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -24,7 +29,7 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 /// A world is replaced before it has grown large.
 const LIFE: u32 = 10_000;
 
-const PLACEHOLDERS: [&str; 12] = [
+const PLACEHOLDERS: [&str; 13] = [
     "{prompt}",
     "{code}",
     "{access}",
@@ -36,6 +41,7 @@ const PLACEHOLDERS: [&str; 12] = [
     "{machine_secret}",
     "{managed}",
     "{managed_token}",
+    "{assertion}",
     "{cookie}",
 ];
 
@@ -80,10 +86,11 @@ thread_local! {
 }
 
 /// What is counted, by how its paths begin, and by its method or what its body has; the first that fits counts.
-const ENDPOINTS: [(&str, &str, &str); 13] = [
+const ENDPOINTS: [(&str, &str, &str); 14] = [
     ("preflights", "/", "OPTIONS"),
     ("/oauth/authorize", "/oauth/authorize", ""),
     ("/oauth/consent", "/oauth/consent", ""),
+    ("/oauth/token(assertion)", "/oauth/token", "=urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
     ("/oauth/token(client_credentials)", "/oauth/token", "=client_credentials"),
     ("/oauth/token", "/oauth/token", ""),
     ("/oauth/revoke", "/oauth/revoke", ""),
@@ -120,6 +127,10 @@ impl World {
         let public = now(server.create_client(NewClient::public("Public").redirect_uri(CALLBACK))).expect("a client");
         let confidential = NewClient::confidential("Confidential").redirect_uri(CALLBACK);
         let confidential = now(server.create_client(confidential)).expect("a client");
+        let x = encoded(signer().public_key());
+        let jwks = format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}]}}"#);
+        now(server.create_client(NewClient::with_keys("Signer", &jwks).id("signer").client_credentials()))
+            .expect("a client");
         let machine = NewClient::confidential("Machine").client_credentials().introspects(["/api"]);
         let machine = now(server.create_client(machine)).expect("a client");
         Self {
@@ -210,12 +221,35 @@ impl World {
                 "{machine_secret}" => self.machine_secret.clone(),
                 "{managed}" => self.managed().0,
                 "{managed_token}" => self.managed().1,
+                "{assertion}" => assertion(),
                 _ => self.cookie.clone(),
             };
             text = text.replace(name, &value);
         }
         text
     }
+}
+
+fn encoded(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn signer() -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a seed")
+}
+
+/// A fresh one of the client that signs.
+#[allow(clippy::disallowed_methods, reason = "the server's clock is the system's")]
+fn assertion() -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_secs();
+    let claims = format!(
+        r#"{{"iss":"signer","sub":"signer","aud":"https://app.example","exp":{},"jti":"{}"}}"#,
+        now + 60,
+        NUMBER.fetch_add(1, Ordering::Relaxed)
+    );
+    let signed = format!("{}.{}", encoded(r#"{"alg":"EdDSA"}"#), encoded(claims));
+    format!("{signed}.{}", encoded(signer().sign(signed.as_bytes())))
 }
 
 fn form(path: &str, body: &str, cookie: &str) -> Request<Bytes> {

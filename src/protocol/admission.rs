@@ -15,13 +15,17 @@ use super::scope::ScopeSet;
 pub struct Terms {
     /// The names of the scopes that it may ever get; `None` for all that are not reserved. Reserved ones it never gets.
     pub scopes: Option<ScopeSet>,
-    /// Whether it may act for itself (RFC 6749 §4.4), if it asks for that and has a secret.
+    /// Whether it may act for itself (RFC 6749 §4.4), if it asks for that and proves who it is.
     pub client_credentials: bool,
-    /// The resources whose tokens it may introspect beside its own (RFC 7662), if it has a secret; `None` if it may
-    /// introspect none.
+    /// The resources whose tokens it may introspect beside its own (RFC 7662), if it proves who it is; `None` if it
+    /// may introspect none.
     pub introspects: Option<Vec<ResourceUri>>,
     /// Where its tokens live for other than the usual times.
     pub lifetimes: ClientLifetimes,
+    /// Whether its assertions may be addressed to the token endpoint, and not to the issuer alone, if it authenticates
+    /// by them (RFC 7523 §3). [`NewClient::token_endpoint_audience`](super::new_client::NewClient::token_endpoint_audience)
+    /// says what that costs.
+    pub token_endpoint_audience: bool,
     /// Whether it may read, change and remove its registration by a token of its own (RFC 7592).
     pub managed: bool,
 }
@@ -46,7 +50,7 @@ struct Same<'a> {
 }
 
 /// A digest of all that is shown of a registration and enforced on it, which leads every identical one to one
-/// client (attack 35). `None` for one that cannot be shared: it has a secret, or a token to manage itself, and
+/// client (attack 35). `None` for one that cannot be shared: it proves who it is, or has a token to manage itself, and
 /// whoever registers the same would get it.
 #[must_use]
 pub fn fold(metadata: &ClientMetadata, terms: &Terms) -> Option<[u8; 32]> {

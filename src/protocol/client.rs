@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::catalogue::ScopeCatalogue;
+use super::jwk::KeySet;
 use super::redirect::{RedirectUri, VerifiedRedirectUri};
 use super::resource::ResourceUri;
 use super::scope::{OFFLINE_ACCESS, ScopeSet};
@@ -87,11 +88,33 @@ pub enum ClientAuthentication {
         /// When the old one ends.
         until: Timestamp,
     },
+    /// A confidential client that signs an assertion for each request (RFC 7523 §2.2).
+    Keys(ClientKeys),
+}
+
+impl ClientAuthentication {
+    /// The public keys of a client that authenticates by them.
+    #[must_use]
+    pub const fn keys(&self) -> Option<&KeySet> {
+        match self {
+            Self::Keys(keys) => Some(&keys.set),
+            Self::None | Self::Secret(_) | Self::Rotating { .. } => None,
+        }
+    }
+}
+
+/// The keys by which a client proves who it is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ClientKeys {
+    /// Its public keys. While it rotates them, old and new ones are in here beside each other.
+    pub set: KeySet,
+    /// Whether its assertions may also be addressed to the token endpoint, and not to the issuer alone.
+    pub token_endpoint_audience: bool,
 }
 
 /// The registered name of the way to authenticate (RFC 7591 §2).
 ///
-/// What is enforced is the class, none or shared secret; clients mix up the other two.
+/// What is enforced is the class, none, shared secret or keys; clients mix up the two names of the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthMethod {
@@ -101,6 +124,16 @@ pub enum AuthMethod {
     ClientSecretBasic,
     /// `client_secret_post`
     ClientSecretPost,
+    /// `private_key_jwt` (OpenID Connect Core §9)
+    PrivateKeyJwt,
+}
+
+impl AuthMethod {
+    /// Whether a secret is shared with the client.
+    #[must_use]
+    pub const fn has_secret(self) -> bool {
+        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
+    }
 }
 
 /// A grant type that a client may use (RFC 7591 §2).
@@ -160,7 +193,7 @@ pub struct ClientLifetimes {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SelfRegistration {
     /// What it has in common with every identical registration, which leads to this one client. `None` if there
-    /// is nobody to share it with: it has a secret or manages itself.
+    /// is nobody to share it with: it proves who it is or manages itself.
     pub fold: Option<[u8; 32]>,
     /// The hash of the token by which it manages itself (RFC 7592), if it may.
     pub token: Option<SecretHash>,

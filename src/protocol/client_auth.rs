@@ -1,10 +1,13 @@
-//! Client authentication (RFC 6749 §2.3): none, or a shared secret as Basic credentials or in the body.
+//! Client authentication (RFC 6749 §2.3): none, a shared secret as Basic credentials or in the body, or an assertion
+//! that the client signed (RFC 7521 §4.2).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::assertion::{ASSERTION_TYPE, Audience, ClientAssertion};
 use super::client::{Client, ClientAuthentication, ClientId};
-use super::error::TokenReason;
+use super::commit::ClaimOnce;
+use super::error::{AssertionReason, TokenReason};
 use super::params::{Parameters, decode};
 use super::secret::SecretHash;
 use super::time::Timestamp;
@@ -13,8 +16,26 @@ use super::time::Timestamp;
 #[derive(Debug)]
 pub struct Presented {
     id: ClientId,
-    secret: Option<PresentedSecret>,
+    proof: Proof,
     used_basic: bool,
+}
+
+/// By what the client would show that it is the one it says.
+#[derive(Debug)]
+enum Proof {
+    Nothing,
+    Secret(PresentedSecret),
+    Assertion(Box<ClientAssertion>),
+}
+
+/// A client that has proven who it is, as far as that can be told from its request alone.
+#[must_use]
+#[derive(Debug)]
+pub enum Proven {
+    /// That is all.
+    Wholly,
+    /// If this is the first claim: its assertion is good once (RFC 7523 §3).
+    IfFirst(ClaimOnce),
 }
 
 /// The hashes of the secret as it was sent, and as it reads when it is decoded.
@@ -54,15 +75,18 @@ impl Presented {
         let fail = |reason| ClientAuthError { reason, used_basic };
         let one = |name| parameters.one(name).map_err(|repeated| fail(repeated.into()));
         let (body_id, body_secret) = (one("client_id")?, one("client_secret")?);
-        let has_assertion = one("client_assertion")?.is_some() || one("client_assertion_type")?.is_some();
+        let (assertion, assertion_type) = (one("client_assertion")?, one("client_assertion_type")?);
+        let has_assertion = assertion.is_some() || assertion_type.is_some();
 
         // RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each request."
         let basic_secret = basic.as_ref().and_then(|basic| basic.secret.as_ref());
-        if [basic_secret.is_some(), body_secret.is_some(), has_assertion].iter().filter(|used| **used).count() > 1 {
+        let methods = [basic_secret.is_some(), body_secret.is_some(), has_assertion];
+        if methods.iter().filter(|used| **used).count() > 1 || (used_basic && has_assertion) {
             return Err(fail(TokenReason::TwoMethods));
         }
         if has_assertion {
-            return Err(fail(TokenReason::MethodUnsupported));
+            let asserted = Self::by_assertion(assertion, assertion_type, body_id);
+            return asserted.map_err(fail);
         }
         let id = match (basic.as_ref().map(|basic| &*basic.id), body_id) {
             (Some(id), Some(other)) if id != other => return Err(fail(TokenReason::TwoClients)),
@@ -73,7 +97,22 @@ impl Presented {
             let hash = SecretHash::of_text(secret);
             PresentedSecret { as_sent: hash, decoded: hash }
         });
-        Ok(Self { id, secret: basic.and_then(|basic| basic.secret).or(body_secret), used_basic })
+        let secret = basic.and_then(|basic| basic.secret).or(body_secret);
+        Ok(Self { id, proof: secret.map_or(Proof::Nothing, Proof::Secret), used_basic })
+    }
+
+    fn by_assertion(text: Option<&str>, kind: Option<&str>, body_id: Option<&str>) -> Result<Self, TokenReason> {
+        if kind != Some(ASSERTION_TYPE) {
+            return Err(AssertionReason::OtherAssertionType.into());
+        }
+        let assertion = ClientAssertion::read(text.ok_or(AssertionReason::Missing)?)?;
+        let id = assertion.client().clone();
+        // RFC 7521 §4.2: if there is a client_id, it "MUST identify the same client as is identified by the client
+        // assertion"
+        if body_id.is_some_and(|other| other != id.as_str()) {
+            return Err(TokenReason::TwoClients);
+        }
+        Ok(Self { id, proof: Proof::Assertion(Box::new(assertion)), used_basic: false })
     }
 
     /// The client that the request says it comes from.
@@ -84,45 +123,98 @@ impl Presented {
 
     /// Finds that the request comes from `client`, by the class of authentication that it registered.
     ///
-    /// The same work is done, and the same answer given, whether the client does not exist or the
-    /// secret is wrong (attack 29).
+    /// The same work is done, and the same answer given, whether the client does not exist or its secret or
+    /// signature is wrong (attack 29).
     ///
     /// # Errors
     /// If it does not.
-    pub fn authenticate(&self, client: Option<&Client>, now: Timestamp) -> Result<(), ClientAuthError> {
-        const NOBODYS: SecretHash = SecretHash::from_bytes([0; 32]);
-        let (current, previous) = match client.map(|client| &client.authentication) {
-            Some(ClientAuthentication::Secret(hash)) => (hash, hash),
-            Some(ClientAuthentication::Rotating { current, previous, until }) if now < *until => (current, previous),
-            Some(ClientAuthentication::Rotating { current, .. }) => (current, current),
-            Some(ClientAuthentication::None) | None => (&NOBODYS, &NOBODYS),
-        };
-        let matches = self.secret.as_ref().map(|secret| secret.matches(current) | secret.matches(previous));
-        let needs_secret = client.map(|client| !matches!(client.authentication, ClientAuthentication::None));
-        let verdict = match (needs_secret, matches) {
-            (None, _) => Err(TokenReason::ClientUnknown),
-            (Some(false), None) | (Some(true), Some(true)) => Ok(()),
-            (Some(false), Some(_)) => Err(TokenReason::SecretUnexpected),
-            (Some(true), Some(false)) => Err(TokenReason::SecretWrong),
-            (Some(true), None) => Err(TokenReason::SecretMissing),
+    pub fn authenticate(
+        &self,
+        client: Option<&Client>,
+        audience: &Audience<'_>,
+        now: Timestamp,
+    ) -> Result<Proven, ClientAuthError> {
+        let verdict = match &self.proof {
+            Proof::Nothing => by_secret(None, client, now),
+            Proof::Secret(secret) => by_secret(Some(secret), client, now),
+            Proof::Assertion(assertion) => by_keys(assertion, client, audience, now),
         };
         let is_blocked = client.is_some_and(|client| client.blocked);
-        let verdict = verdict.and(if is_blocked { Err(TokenReason::ClientBlocked) } else { Ok(()) });
-        verdict.map_err(|reason| self.refused(reason))
+        match verdict {
+            Ok(_) if is_blocked => Err(self.refused(TokenReason::ClientBlocked)),
+            verdict => verdict.map_err(|reason| self.refused(reason)),
+        }
     }
 
     /// The same for what a client may do only if it proves who it is.
     ///
     /// # Errors
     /// If it does not.
-    pub fn authenticate_confidential(&self, client: Option<&Client>, now: Timestamp) -> Result<(), ClientAuthError> {
-        self.authenticate(client, now)?;
+    pub fn authenticate_confidential(
+        &self,
+        client: Option<&Client>,
+        audience: &Audience<'_>,
+        now: Timestamp,
+    ) -> Result<Proven, ClientAuthError> {
+        let proven = self.authenticate(client, audience, now)?;
         let is_confidential = client.is_some_and(Client::is_confidential);
-        if is_confidential { Ok(()) } else { Err(self.refused(TokenReason::ClientNotConfidential)) }
+        if is_confidential { Ok(proven) } else { Err(self.refused(TokenReason::ClientNotConfidential)) }
     }
 
     const fn refused(&self, reason: TokenReason) -> ClientAuthError {
         ClientAuthError { reason, used_basic: self.used_basic }
+    }
+}
+
+fn by_secret(
+    presented: Option<&PresentedSecret>,
+    client: Option<&Client>,
+    now: Timestamp,
+) -> Result<Proven, TokenReason> {
+    const NOBODYS: SecretHash = SecretHash::from_bytes([0; 32]);
+    let authentication = client.map(|client| &client.authentication);
+    let (current, previous) = match authentication {
+        Some(ClientAuthentication::Secret(hash)) => (hash, hash),
+        Some(ClientAuthentication::Rotating { current, previous, until }) if now < *until => (current, previous),
+        Some(ClientAuthentication::Rotating { current, .. }) => (current, current),
+        Some(ClientAuthentication::None | ClientAuthentication::Keys(_)) | None => (&NOBODYS, &NOBODYS),
+    };
+    let matches = presented.map(|secret| secret.matches(current) | secret.matches(previous));
+    match (authentication, matches) {
+        (None, _) => Err(TokenReason::ClientUnknown),
+        (Some(ClientAuthentication::None), None) => Ok(Proven::Wholly),
+        (Some(ClientAuthentication::None | ClientAuthentication::Keys(_)), Some(_)) => {
+            Err(TokenReason::SecretUnexpected)
+        }
+        (Some(ClientAuthentication::Keys(_)), None) => Err(AssertionReason::Missing.into()),
+        (Some(ClientAuthentication::Secret(_) | ClientAuthentication::Rotating { .. }), Some(true)) => {
+            Ok(Proven::Wholly)
+        }
+        (Some(ClientAuthentication::Secret(_) | ClientAuthentication::Rotating { .. }), Some(false)) => {
+            Err(TokenReason::SecretWrong)
+        }
+        (Some(ClientAuthentication::Secret(_) | ClientAuthentication::Rotating { .. }), None) => {
+            Err(TokenReason::SecretMissing)
+        }
+    }
+}
+
+fn by_keys(
+    assertion: &ClientAssertion,
+    client: Option<&Client>,
+    audience: &Audience<'_>,
+    now: Timestamp,
+) -> Result<Proven, TokenReason> {
+    let keys = match client.map(|client| &client.authentication) {
+        Some(ClientAuthentication::Keys(keys)) => Some(keys),
+        Some(ClientAuthentication::None | ClientAuthentication::Secret(_) | ClientAuthentication::Rotating { .. })
+        | None => None,
+    };
+    let claim = assertion.check(keys, audience, now);
+    match (client, keys) {
+        (None, _) => Err(TokenReason::ClientUnknown),
+        (Some(_), None) => Err(AssertionReason::Unexpected.into()),
+        (Some(_), Some(_)) => Ok(Proven::IfFirst(claim?)),
     }
 }
 
@@ -165,6 +257,7 @@ fn read_basic(encoded: &[u8]) -> Option<Basic> {
 #[cfg(test)]
 mod tests {
     use super::super::client::{AuthMethod, ClientMetadata, ClientOrigin};
+    use super::super::issuer::Issuer;
     use super::super::token::PARAMETERS;
     use super::*;
 
@@ -197,7 +290,10 @@ mod tests {
         let parameters = Parameters::parse(body.as_bytes(), &PARAMETERS);
         let headers = authorization.iter().map(|header| header.as_bytes());
         let presented = Presented::read(headers, &parameters).map_err(|error| error.reason)?;
-        presented.authenticate(client, Timestamp::from_millis(0)).map_err(|error| error.reason)?;
+        let issuer = Issuer::parse("https://app.example").unwrap();
+        let audience = Audience { issuer: &issuer, token_path: "/oauth/token" };
+        let proven = presented.authenticate(client, &audience, Timestamp::from_millis(0));
+        assert!(matches!(proven.map_err(|error| error.reason)?, Proven::Wholly));
         Ok(presented.id().to_string())
     }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::client::{Client, ClientAuthentication, ClientMetadata, ConsentPolicy, GrantType};
-use super::new_client::{InvalidClient, ceiling, known, link, redirect_uris};
+use super::client::{AuthMethod, Client, ClientAuthentication, ClientKeys, ClientMetadata, ConsentPolicy, GrantType};
+use super::new_client::{InvalidClient, ceiling, key_set, known, link, redirect_uris};
 use super::policy::Policy;
 use super::secret::SecretHash;
 use super::time::Timestamp;
@@ -22,6 +22,8 @@ pub struct ClientChange {
     refresh_token: Option<Option<Duration>>,
     client_credentials: Option<bool>,
     introspects: Option<Option<Vec<String>>>,
+    keys: Option<String>,
+    token_endpoint_audience: Option<bool>,
 }
 
 impl ClientChange {
@@ -96,12 +98,30 @@ impl ClientChange {
         self
     }
 
+    /// The public keys by which it proves who it is from now on, as [`NewClient::with_keys`] takes them. One that
+    /// had a secret has none any more; a public client stays public. Those that are not among them are good no more, so that a rotation takes two
+    /// changes: first to the old and the new key, and to the new one alone once the client signs with that.
+    ///
+    /// [`NewClient::with_keys`]: super::new_client::NewClient::with_keys
+    pub fn keys(mut self, jwks: &str) -> Self {
+        self.keys = Some(jwks.to_owned());
+        self
+    }
+
+    /// Whether its assertions may be for the token endpoint as well; see
+    /// [`NewClient::token_endpoint_audience`](super::new_client::NewClient::token_endpoint_audience).
+    pub const fn token_endpoint_audience(mut self, may: bool) -> Self {
+        self.token_endpoint_audience = Some(may);
+        self
+    }
+
     /// The client with this change.
     ///
     /// # Errors
     /// See [`InvalidClient`].
     pub fn apply(self, client: &Client, policy: &Policy) -> Result<Client, InvalidClient> {
         let mut changed = client.clone();
+        self.apply_keys(&mut changed)?;
         self.apply_rights(&mut changed, policy)?;
         let acts_alone = changed.may_use(GrantType::ClientCredentials) || changed.introspects.is_some();
         let ClientMetadata { redirect_uris: uris, name, home_page, logo, grant_types, .. } = &mut changed.metadata;
@@ -132,6 +152,30 @@ impl ClientChange {
         Ok(changed)
     }
 
+    /// By what the client proves who it is.
+    fn apply_keys(&self, changed: &mut Client) -> Result<(), InvalidClient> {
+        if let Some(jwks) = &self.keys {
+            if !changed.is_confidential() {
+                return Err(InvalidClient::StaysPublic(changed.display_name().to_owned()));
+            }
+            let set = key_set(jwks, changed.display_name())?;
+            let token_endpoint_audience = match &changed.authentication {
+                ClientAuthentication::Keys(present) => present.token_endpoint_audience,
+                ClientAuthentication::None
+                | ClientAuthentication::Secret(_)
+                | ClientAuthentication::Rotating { .. } => false,
+            };
+            changed.authentication = ClientAuthentication::Keys(ClientKeys { set, token_endpoint_audience });
+            changed.metadata.auth_method = AuthMethod::PrivateKeyJwt;
+        }
+        match (self.token_endpoint_audience, &mut changed.authentication) {
+            (Some(may), ClientAuthentication::Keys(keys)) => keys.token_endpoint_audience = may,
+            (Some(true), _) => return Err(InvalidClient::NoKeys(changed.display_name().to_owned())),
+            (Some(false) | None, _) => {}
+        }
+        Ok(())
+    }
+
     /// What the client may do without a user.
     fn apply_rights(&self, changed: &mut Client, policy: &Policy) -> Result<(), InvalidClient> {
         // RFC 6749 §4.4, RFC 7662 §2.1
@@ -152,11 +196,11 @@ impl ClientChange {
 }
 
 /// The client with a new secret, beside which its present one is good for `overlap` longer; one that was on its way
-/// out is good no more. `None` if it is public.
+/// out is good no more. `None` if it has none: it is public, or has keys.
 #[must_use]
 pub fn with_new_secret(client: &Client, secret: SecretHash, overlap: Duration, now: Timestamp) -> Option<Client> {
     let previous = match client.authentication {
-        ClientAuthentication::None => return None,
+        ClientAuthentication::None | ClientAuthentication::Keys(_) => return None,
         ClientAuthentication::Secret(present) | ClientAuthentication::Rotating { current: present, .. } => present,
     };
     let authentication = if overlap.is_zero() {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::client::{AuthMethod, Client, ClientAuthentication, GrantType};
+use super::client::{AuthMethod, Client, ClientAuthentication, ClientKeys, GrantType};
 use super::error::RegistrationReason;
 use super::new_client::NewClientSeed;
-use super::registered::{Registered, authentication};
+use super::registered::{Registered, by_keys, by_secret};
 use super::registration::Registration;
 use super::secret::SecretHash;
 
@@ -58,7 +58,7 @@ pub fn change(client: &Client, asked: Registration, seed: &NewClientSeed) -> Res
     // RFC 7592 §2.2: "the value of "client_secret" MUST match the currently issued client secret"
     let is_current = match (&client.authentication, &asked.client_secret) {
         (_, None) => true,
-        (ClientAuthentication::None, Some(_)) => false,
+        (ClientAuthentication::None | ClientAuthentication::Keys(_), Some(_)) => false,
         (ClientAuthentication::Secret(present), Some(sent)) => present.matches(sent),
         (ClientAuthentication::Rotating { current, .. }, Some(sent)) => current.matches(sent),
     };
@@ -67,16 +67,25 @@ pub fn change(client: &Client, asked: Registration, seed: &NewClientSeed) -> Res
     }
     let mut changed = client.clone();
     changed.metadata = asked.metadata;
-    let (had, has) =
-        (client.metadata.auth_method != AuthMethod::None, changed.metadata.auth_method != AuthMethod::None);
+    let (before, after) = (client.metadata.auth_method, changed.metadata.auth_method);
+    let proves_itself = after != AuthMethod::None;
     // What the app granted stays, for as long as the client can prove who it is.
-    if client.may_use(GrantType::ClientCredentials) && has {
+    if client.may_use(GrantType::ClientCredentials) && proves_itself {
         changed.metadata.grant_types.push(GrantType::ClientCredentials);
     }
-    let secret = (has && !had).then(|| seed.client_secret());
-    if has != had {
-        changed.authentication = authentication(secret.as_ref());
-    }
-    changed.introspects = changed.introspects.filter(|_| has);
+    let secret = (after.has_secret() && !before.has_secret()).then(|| seed.client_secret());
+    changed.authentication = match (after, changed.authentication) {
+        (AuthMethod::PrivateKeyJwt, present) => by_keys(asked.keys, may_name_token_endpoint(&present))?,
+        (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost, present) if before.has_secret() => present,
+        (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost | AuthMethod::None, _) => {
+            by_secret(secret.as_ref())
+        }
+    };
+    changed.introspects = changed.introspects.filter(|_| proves_itself);
     Ok(Registered::changed(Arc::new(changed), secret))
+}
+
+/// That is the app's to say, and stays as it said.
+const fn may_name_token_endpoint(present: &ClientAuthentication) -> bool {
+    matches!(present, ClientAuthentication::Keys(ClientKeys { token_endpoint_audience: true, .. }))
 }

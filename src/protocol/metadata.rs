@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::jws::ALGORITHMS;
 use super::policy::Policy;
 use super::resource::Resource;
 use super::scope::ScopeSet;
@@ -32,19 +33,22 @@ struct ServerMetadata<'a> {
     response_types_supported: [&'static str; 1],
     response_modes_supported: [&'static str; 2],
     grant_types_supported: [&'static str; 3],
-    token_endpoint_auth_methods_supported: [&'static str; 3],
+    token_endpoint_auth_methods_supported: [&'static str; 4],
+    token_endpoint_auth_signing_alg_values_supported: [&'static str; 5],
     revocation_endpoint: &'a str,
-    revocation_endpoint_auth_methods_supported: [&'static str; 3],
+    revocation_endpoint_auth_methods_supported: [&'static str; 4],
+    revocation_endpoint_auth_signing_alg_values_supported: [&'static str; 5],
     introspection_endpoint: &'a str,
-    introspection_endpoint_auth_methods_supported: [&'static str; 2],
+    introspection_endpoint_auth_methods_supported: [&'static str; 3],
+    introspection_endpoint_auth_signing_alg_values_supported: [&'static str; 5],
     code_challenge_methods_supported: [&'static str; 1],
     prompt_values_supported: [&'static str; 3],
     authorization_response_iss_parameter_supported: bool,
     protected_resources: Vec<&'a str>,
 }
 
-const AUTH_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
-const SECRET_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+const AUTH_METHODS: [&str; 4] = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
+const CONFIDENTIAL_METHODS: [&str; 3] = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
 
 /// The document of the authorization server (RFC 8414 §2, RFC 9728 §4).
 ///
@@ -62,10 +66,13 @@ pub fn server_metadata(policy: &Policy, endpoints: &EndpointUrls) -> Result<Stri
         response_modes_supported: ["query", "form_post"],
         grant_types_supported: ["authorization_code", "refresh_token", "client_credentials"],
         token_endpoint_auth_methods_supported: AUTH_METHODS,
+        token_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
         revocation_endpoint: &endpoints.revocation,
         revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+        revocation_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
         introspection_endpoint: &endpoints.introspection,
-        introspection_endpoint_auth_methods_supported: SECRET_METHODS,
+        introspection_endpoint_auth_methods_supported: CONFIDENTIAL_METHODS,
+        introspection_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
         code_challenge_methods_supported: ["S256"],
         prompt_values_supported: ["none", "login", "consent"],
         authorization_response_iss_parameter_supported: true,

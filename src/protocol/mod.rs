@@ -1,6 +1,7 @@
 //! Every rule of every RFC, and nothing else: no input or output, no clock, no randomness.
 
 pub mod admission;
+pub mod assertion;
 pub mod authorize;
 pub mod bearer;
 pub mod catalogue;
@@ -18,6 +19,9 @@ pub mod initial_access;
 pub mod interaction;
 pub mod introspection;
 pub mod issuer;
+mod json;
+pub mod jwk;
+mod jws;
 pub mod management;
 pub mod metadata;
 pub mod new_client;

@@ -7,10 +7,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::catalogue::ScopeCatalogue;
 use super::client::{
-    AuthMethod, Client, ClientAuthentication, ClientId, ClientLifetimes, ClientMetadata, ClientOrigin, ConsentPolicy,
-    GrantType, InvalidClientId,
+    AuthMethod, Client, ClientAuthentication, ClientId, ClientKeys, ClientLifetimes, ClientMetadata, ClientOrigin,
+    ConsentPolicy, GrantType, InvalidClientId,
 };
 use super::given_secret::{self, WeakSecret};
+use super::jwk::{InvalidKeys, KeySet};
 use super::policy::Policy;
 use super::redirect::{InvalidRedirectUri, RedirectUri};
 use super::registration::is_web_page;
@@ -29,6 +30,7 @@ pub struct NewClient {
     home_page: Option<String>,
     logo: Option<String>,
     secret: NewSecret,
+    token_endpoint_audience: bool,
     scopes: Option<String>,
     consent: ConsentPolicy,
     client_credentials: bool,
@@ -40,6 +42,8 @@ enum NewSecret {
     None,
     Generated,
     Given(String),
+    /// Not a secret at all: public keys.
+    Keys(String),
 }
 
 impl std::fmt::Debug for NewSecret {
@@ -48,6 +52,7 @@ impl std::fmt::Debug for NewSecret {
             Self::None => "None",
             Self::Generated => "Generated",
             Self::Given(_) => "Given(..)",
+            Self::Keys(_) => "Keys(..)",
         })
     }
 }
@@ -80,6 +85,15 @@ pub enum InvalidClient {
     /// The secret of a client of the builder would be made and shown to nobody.
     #[error("the secret of {0:?} must be given with `secret`: one that is made here could not be shown")]
     NoSecret(String),
+    /// What should be the public keys of the client are none.
+    #[error("the keys of {0:?} will not do: {1}")]
+    Keys(String, #[source] InvalidKeys),
+    /// Only assertions have an audience, and the client sends none.
+    #[error("the client {0:?} has no keys: only the assertions of one that has may be for the token endpoint")]
+    NoKeys(String),
+    /// A public client was to have keys: it may share its id with every identical one.
+    #[error("the client {0:?} is public and stays so: create one with `NewClient::with_keys`")]
+    StaysPublic(String),
     /// A public client, which proves nothing, was to act for itself or to introspect tokens.
     #[error("the client {0:?} is public: only a confidential one may use client credentials or introspect tokens")]
     NotConfidential(String),
@@ -99,6 +113,20 @@ impl NewClient {
         Self::new(name, NewSecret::Generated)
     }
 
+    /// A confidential client that shares no secret with us: it proves who it is by an assertion that it signs for each
+    /// request with a key of its own (`private_key_jwt`, RFC 7523). `jwks` is a JWK Set (RFC 7517 §5) of at most 16
+    /// public keys for ES256, RS256, PS256 or EdDSA (Ed25519).
+    ///
+    /// ```
+    /// # use grantor::NewClient;
+    /// # fn client(jwks: &str) -> NewClient {
+    /// NewClient::with_keys("Nightly report", jwks).client_credentials()
+    /// # }
+    /// ```
+    pub fn with_keys(name: &str, jwks: &str) -> Self {
+        Self::new(name, NewSecret::Keys(jwks.to_owned()))
+    }
+
     fn new(name: &str, secret: NewSecret) -> Self {
         Self {
             id: None,
@@ -107,6 +135,7 @@ impl NewClient {
             home_page: None,
             logo: None,
             secret,
+            token_endpoint_audience: false,
             scopes: None,
             consent: ConsentPolicy::default(),
             client_credentials: false,
@@ -129,6 +158,16 @@ impl NewClient {
     /// The secret of a confidential client: at least 32 random bytes in base64, base64url or hexadecimal.
     pub fn secret(mut self, secret: &str) -> Self {
         self.secret = NewSecret::Given(secret.to_owned());
+        self
+    }
+
+    /// Also takes assertions of the client whose audience is the token endpoint's URL (RFC 7523 §3). Those for the
+    /// issuer are always taken, and nothing else.
+    ///
+    /// It is for clients that cannot name the issuer. If such a client talks to other servers as well, a hostile one
+    /// among them can say that our token endpoint is its own, and use here what the client signed for it.
+    pub const fn token_endpoint_audience(mut self) -> Self {
+        self.token_endpoint_audience = true;
         self
     }
 
@@ -178,7 +217,7 @@ impl NewClient {
         match (&self.id, &self.secret) {
             (None, _) => Err(InvalidClient::NoId(self.name)),
             (Some(_), NewSecret::Generated) => Err(InvalidClient::NoSecret(self.name)),
-            (Some(_), NewSecret::None | NewSecret::Given(_)) => self
+            (Some(_), NewSecret::None | NewSecret::Given(_) | NewSecret::Keys(_)) => self
                 .create(policy, &NewClientSeed::from_random(&[0; NewClientSeed::LEN]), now)
                 .map(|(client, _)| client),
         }
@@ -195,7 +234,8 @@ impl NewClient {
         now: Timestamp,
     ) -> Result<(Client, Option<BearerText>), InvalidClient> {
         let (grant_types, redirect_uris) = (self.grant_types()?, self.redirect_uris()?);
-        let (authentication, auth_method, secret) = authentication(self.secret, &self.name, seed)?;
+        let for_token_endpoint = self.token_endpoint_audience;
+        let (authentication, auth_method, secret) = authentication(self.secret, for_token_endpoint, &self.name, seed)?;
         let client = Client {
             id: client_id(self.id, seed, now)?,
             origin: ClientOrigin::Administrator,
@@ -298,10 +338,14 @@ fn client_id(id: Option<String>, seed: &NewClientSeed, now: Timestamp) -> Result
 
 fn authentication(
     secret: NewSecret,
+    token_endpoint_audience: bool,
     name: &str,
     seed: &NewClientSeed,
 ) -> Result<(ClientAuthentication, AuthMethod, Option<BearerText>), InvalidClient> {
     let hashed = |text: &str| ClientAuthentication::Secret(SecretHash::of_text(text));
+    if token_endpoint_audience && !matches!(secret, NewSecret::Keys(_)) {
+        return Err(InvalidClient::NoKeys(name.to_owned()));
+    }
     match secret {
         NewSecret::None => Ok((ClientAuthentication::None, AuthMethod::None, None)),
         NewSecret::Given(text) => {
@@ -312,6 +356,11 @@ fn authentication(
             let text = seed.client_secret();
             Ok((hashed(text.expose()), AuthMethod::ClientSecretBasic, Some(text)))
         }
+        NewSecret::Keys(jwks) => {
+            let set = key_set(&jwks, name)?;
+            let keys = ClientAuthentication::Keys(ClientKeys { set, token_endpoint_audience });
+            Ok((keys, AuthMethod::PrivateKeyJwt, None))
+        }
     }
 }
 
@@ -321,6 +370,10 @@ fn authentication(
 /// If it may not be.
 pub fn check_secret(secret: &str, name: &str) -> Result<(), InvalidClient> {
     given_secret::check(secret).map_err(|weak| InvalidClient::WeakSecret(name.to_owned(), weak))
+}
+
+pub(super) fn key_set(jwks: &str, name: &str) -> Result<KeySet, InvalidClient> {
+    KeySet::parse(jwks).map_err(|invalid| InvalidClient::Keys(name.to_owned(), invalid))
 }
 
 pub(super) fn redirect_uris(texts: &[String], name: &str) -> Result<Vec<RedirectUri>, InvalidClient> {

@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use super::admission::{Terms, fold};
 use super::client::{
-    AuthMethod, Client, ClientAuthentication, ClientId, ClientMetadata, ClientOrigin, ConsentPolicy, GrantType,
-    SelfRegistration, Tenure,
+    AuthMethod, Client, ClientAuthentication, ClientId, ClientKeys, ClientMetadata, ClientOrigin, ConsentPolicy,
+    GrantType, SelfRegistration, Tenure,
 };
 use super::error::RegistrationReason;
+use super::jwk::KeySet;
 use super::new_client::NewClientSeed;
 use super::policy::Policy;
 use super::redirect::RedirectUri;
@@ -29,7 +30,7 @@ impl Registered {
     /// Makes the client, on the terms of the app.
     ///
     /// # Errors
-    /// Never with ids as they are made here; the type of an id says so by a `Result`.
+    /// Never with a registration that was read and an id as it is made here; their types say so by a `Result`.
     pub fn new(
         asked: Registration,
         terms: &Terms,
@@ -40,8 +41,12 @@ impl Registered {
         let id = ClientId::parse(&seed.client_id(now)).map_err(|_| RegistrationReason::ServerError)?;
         let terms = &terms.by_id(&policy.scopes);
         let metadata = granted(asked.metadata, asked.wants_client_credentials, terms);
-        let has_secret = metadata.auth_method != AuthMethod::None;
-        let secret = has_secret.then(|| seed.client_secret());
+        let secret = metadata.auth_method.has_secret().then(|| seed.client_secret());
+        let authentication = match (&secret, metadata.auth_method) {
+            (None, AuthMethod::PrivateKeyJwt) => by_keys(asked.keys, terms.token_endpoint_audience)?,
+            (secret, _) => by_secret(secret.as_ref()),
+        };
+        let is_confidential = metadata.auth_method != AuthMethod::None;
         let token = terms.managed.then(|| seed.registration_token());
         let registration = SelfRegistration {
             fold: fold(&metadata, terms),
@@ -50,13 +55,13 @@ impl Registered {
         let client = Arc::new(Client {
             id,
             origin: ClientOrigin::Dynamic,
-            authentication: authentication(secret.as_ref()),
+            authentication,
             metadata,
             scope_ceiling: terms.scopes.clone(),
             consent_policy: ConsentPolicy::Ask,
             blocked: false,
             lifetimes: terms.lifetimes,
-            introspects: terms.introspects.clone().filter(|_| has_secret),
+            introspects: terms.introspects.clone().filter(|_| is_confidential),
             registration: Some(registration),
             tenure: Some(Tenure { until: now.after(policy.lifetimes.registration), granted: false }),
             created_at: now,
@@ -95,7 +100,7 @@ impl Registered {
     /// # Errors
     /// If it cannot be written as JSON.
     pub fn to_json(&self, policy: &Policy, management: &str) -> Result<String, serde_json::Error> {
-        let Client { id, metadata, registration, created_at, .. } = &*self.client;
+        let Client { id, authentication, metadata, registration, created_at, .. } = &*self.client;
         let is_managed = registration.as_ref().is_some_and(|registration| registration.token.is_some());
         serde_json::to_string(&Response {
             client_id: id,
@@ -109,6 +114,7 @@ impl Registered {
             client_uri: metadata.home_page.as_deref(),
             logo_uri: metadata.logo.as_deref(),
             token_endpoint_auth_method: metadata.auth_method,
+            jwks: authentication.keys(),
             grant_types: &metadata.grant_types,
             response_types: ["code"],
             scope: policy.scopes.names_of(&self.client.ceiling(&policy.scopes)).as_str(),
@@ -116,12 +122,20 @@ impl Registered {
     }
 }
 
-pub(super) fn authentication(secret: Option<&BearerText>) -> ClientAuthentication {
+pub(super) fn by_keys(
+    keys: Option<KeySet>,
+    token_endpoint_audience: bool,
+) -> Result<ClientAuthentication, RegistrationReason> {
+    let set = keys.ok_or(RegistrationReason::KeysMissing)?;
+    Ok(ClientAuthentication::Keys(ClientKeys { set, token_endpoint_audience }))
+}
+
+pub(super) fn by_secret(secret: Option<&BearerText>) -> ClientAuthentication {
     secret
         .map_or(ClientAuthentication::None, |secret| ClientAuthentication::Secret(SecretHash::of_text(secret.expose())))
 }
 
-/// What it says of itself, with what the app grants beyond that. A client without a secret never acts for itself
+/// What it says of itself, with what the app grants beyond that. A public client never acts for itself
 /// (RFC 6749 §4.4: "MUST only be used by confidential clients").
 fn granted(mut metadata: ClientMetadata, wants_client_credentials: bool, terms: &Terms) -> ClientMetadata {
     if wants_client_credentials && terms.client_credentials && metadata.auth_method != AuthMethod::None {
@@ -155,6 +169,8 @@ struct Response<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     logo_uri: Option<&'a str>,
     token_endpoint_auth_method: AuthMethod,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks: Option<&'a KeySet>,
     grant_types: &'a [GrantType],
     response_types: [&'static str; 1],
     #[serde(skip_serializing_if = "str::is_empty")]

@@ -4,6 +4,8 @@ use serde::Deserialize;
 
 use super::client::{AuthMethod, ClientMetadata, GrantType};
 use super::error::RegistrationReason;
+use super::json::Unambiguous;
+use super::jwk::KeySet;
 use super::redirect::RedirectUri;
 use super::secret::SecretHash;
 
@@ -25,6 +27,8 @@ struct Request {
     grant_types: Option<Vec<String>>,
     client_id: Option<String>,
     client_secret: Option<String>,
+    jwks: Option<Unambiguous>,
+    jwks_uri: Option<String>,
 }
 
 /// What a client asks for when it registers.
@@ -34,6 +38,8 @@ pub struct Registration {
     pub metadata: ClientMetadata,
     /// Whether it asks to act for itself (RFC 6749 §4.4).
     pub wants_client_credentials: bool,
+    /// The keys of a client that authenticates by them.
+    pub(super) keys: Option<KeySet>,
     pub(super) client_id: Option<String>,
     pub(super) client_secret: Option<SecretHash>,
 }
@@ -62,6 +68,8 @@ pub fn read(body: &[u8]) -> Result<Registration, RegistrationReason> {
     }
     let request: Request = serde_json::from_slice(body).map_err(|_| RegistrationReason::NotMetadata)?;
     let sent = request.grant_types.as_deref().unwrap_or_default();
+    let keys = Keys::sent(request.jwks, request.jwks_uri)?;
+    let auth_method = auth_method(request.token_endpoint_auth_method, &keys)?;
     Ok(Registration {
         wants_client_credentials: sent.iter().any(|name| name == "client_credentials"),
         metadata: ClientMetadata {
@@ -69,9 +77,10 @@ pub fn read(body: &[u8]) -> Result<Registration, RegistrationReason> {
             name: name(request.client_name)?,
             home_page: request.client_uri.filter(|url| is_web_page(url)),
             logo: request.logo_uri.filter(|url| is_web_page(url)),
-            auth_method: auth_method(request.token_endpoint_auth_method)?,
+            auth_method,
             grant_types: grant_types(sent)?,
         },
+        keys: if auth_method == AuthMethod::PrivateKeyJwt { Some(keys.read()?) } else { None },
         client_id: request.client_id,
         client_secret: request.client_secret.as_deref().map(SecretHash::of_text),
     })
@@ -124,7 +133,34 @@ pub fn is_web_page(text: &str) -> bool {
         && url::Url::parse(text).is_ok_and(|url| url.scheme() == "https" && url.has_host() && url.username().is_empty())
 }
 
-fn auth_method(sent: Option<OneOrMany>) -> Result<AuthMethod, RegistrationReason> {
+/// Where a client has its keys. What it does not authenticate by is not looked at.
+enum Keys {
+    Nowhere,
+    Elsewhere,
+    Here(Unambiguous),
+}
+
+impl Keys {
+    fn sent(here: Option<Unambiguous>, elsewhere: Option<String>) -> Result<Self, RegistrationReason> {
+        match (here, elsewhere.filter(|uri| !uri.is_empty())) {
+            // RFC 7591 §2: they "MUST NOT both be present in the same request or response"
+            (Some(_), Some(_)) => Err(RegistrationReason::KeysTwice),
+            (Some(keys), None) => Ok(Self::Here(keys)),
+            (None, Some(_)) => Ok(Self::Elsewhere),
+            (None, None) => Ok(Self::Nowhere),
+        }
+    }
+
+    fn read(&self) -> Result<KeySet, RegistrationReason> {
+        match self {
+            Self::Nowhere => Err(RegistrationReason::KeysMissing),
+            Self::Elsewhere => Err(RegistrationReason::KeysElsewhere),
+            Self::Here(Unambiguous(keys)) => Ok(KeySet::from_value(keys)?),
+        }
+    }
+}
+
+fn auth_method(sent: Option<OneOrMany>, keys: &Keys) -> Result<AuthMethod, RegistrationReason> {
     let sent = match sent {
         // RFC 7591 §2: "If unspecified or omitted, the default is "client_secret_basic""
         None => return Ok(AuthMethod::ClientSecretBasic),
@@ -132,13 +168,17 @@ fn auth_method(sent: Option<OneOrMany>) -> Result<AuthMethod, RegistrationReason
         Some(OneOrMany::One(method)) => vec![method],
         Some(OneOrMany::Many(methods)) => methods,
     };
-    let known = sent.iter().find_map(|method| match method.as_str() {
+    let known = |method: &String| match method.as_str() {
         "none" => Some(AuthMethod::None),
         "client_secret_basic" => Some(AuthMethod::ClientSecretBasic),
         "client_secret_post" => Some(AuthMethod::ClientSecretPost),
+        "private_key_jwt" => Some(AuthMethod::PrivateKeyJwt),
         _ => None,
-    });
-    known.ok_or(RegistrationReason::AuthMethodUnsupported)
+    };
+    // Of a list the first that the client can use with what it sent.
+    let is_usable = |method: &AuthMethod| *method != AuthMethod::PrivateKeyJwt || matches!(keys, Keys::Here(_));
+    let usable = sent.iter().filter_map(known).find(is_usable);
+    usable.or_else(|| sent.iter().find_map(known)).ok_or(RegistrationReason::AuthMethodUnsupported)
 }
 
 fn grant_types(sent: &[String]) -> Result<Vec<GrantType>, RegistrationReason> {
@@ -204,8 +244,12 @@ mod tests {
                 RegistrationReason::RedirectUri(super::super::redirect::InvalidRedirectUri::Scheme),
             ),
             (
-                r#"{"redirect_uris":["https://a.example/"],"token_endpoint_auth_method":"private_key_jwt"}"#,
+                r#"{"redirect_uris":["https://a.example/"],"token_endpoint_auth_method":"client_secret_jwt"}"#,
                 RegistrationReason::AuthMethodUnsupported,
+            ),
+            (
+                r#"{"redirect_uris":["https://a.example/"],"token_endpoint_auth_method":"private_key_jwt"}"#,
+                RegistrationReason::KeysMissing,
             ),
         ] {
             assert_eq!(read(body.as_bytes()).unwrap_err(), reason, "{body}");

@@ -30,6 +30,9 @@ pub enum ChangeClientError {
     /// The client is public: it has no secret.
     #[error("the client is public: it has no secret")]
     Public,
+    /// The client has keys and no secret.
+    #[error("the client has keys and no secret: change its keys with `ClientChange::keys`")]
+    HasKeys,
     /// The store could not answer.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -166,7 +169,11 @@ impl Server {
         overlap: Duration,
     ) -> Result<(), ChangeClientError> {
         let now = self.now();
-        let replaced = |client: &Client| with_new_secret(client, secret, overlap, now).ok_or(ChangeClientError::Public);
+        let without = |client: &Client| match client.authentication.keys() {
+            Some(_) => ChangeClientError::HasKeys,
+            None => ChangeClientError::Public,
+        };
+        let replaced = |client: &Client| with_new_secret(client, secret, overlap, now).ok_or_else(|| without(client));
         self.change(id, false, replaced).await?;
         self.audit(EventKind::ClientSecretRotated { client: id.clone(), previous_until: now.after(overlap) });
         Ok(())

@@ -181,7 +181,7 @@ impl Builder {
         self
     }
 
-    /// Adds a client of the app's own people. It needs an id, and a secret of its own if it is
+    /// Adds a client of the app's own people. It needs an id, and a secret or keys of its own if it is
     /// confidential; what the store has of it is brought up to date when it is first used.
     pub fn client(mut self, client: NewClient) -> Self {
         self.clients.push(client);

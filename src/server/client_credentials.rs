@@ -29,7 +29,7 @@ impl Server {
         for _ in 0..CHANGE_TRIES {
             match self.grant_unchanged(parameters, &client).await {
                 Ok(Some(response)) => return Ok(response),
-                Ok(None) => client = self.authenticate(headers, parameters).await?,
+                Ok(None) => client = self.authenticate_again(headers, parameters).await?,
                 Err(reason) => return Err(self.refused(Some(&client.id), reason)),
             }
         }

@@ -9,6 +9,7 @@ use super::{MINT_TRIES, Server};
 use crate::host::{EntropyError, EventKind};
 use crate::protocol::catalogue::ScopeCatalogue;
 use crate::protocol::client::{AuthMethod, Client, ClientId, ClientLifetimes, ClientOrigin, ConsentPolicy, GrantType};
+use crate::protocol::jwk::KeySet;
 use crate::protocol::new_client::{InvalidClient, NewClient, NewClientSeed, is_as_stored};
 use crate::protocol::redirect::RedirectUri;
 use crate::protocol::resource::ResourceUri;
@@ -35,6 +36,8 @@ pub struct ClientSummary {
     pub redirect_uris: Vec<RedirectUri>,
     /// How it announced that it would authenticate.
     pub auth_method: AuthMethod,
+    /// Its public keys, if it authenticates by them.
+    pub keys: Option<KeySet>,
     /// The grant types that it may use.
     pub grant_types: Vec<GrantType>,
     /// The scopes that it may ever get.
@@ -185,6 +188,7 @@ impl Server {
             logo: metadata.logo.clone(),
             redirect_uris: metadata.redirect_uris.clone(),
             auth_method: metadata.auth_method,
+            keys: client.authentication.keys().cloned(),
             grant_types: metadata.grant_types.clone(),
             scopes: catalogue.names_of(&client.ceiling(catalogue)),
             introspects: client.introspects.clone(),

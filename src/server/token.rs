@@ -6,9 +6,10 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use super::{MINT_TRIES, Refused, Server, log_no_free_id};
 use crate::host::{IssuedBy, Where};
+use crate::protocol::assertion::Audience;
 use crate::protocol::client::{Client, GrantType};
-use crate::protocol::client_auth::{ClientAuthError, Presented};
-use crate::protocol::error::TokenReason;
+use crate::protocol::client_auth::{ClientAuthError, Presented, Proven};
+use crate::protocol::error::{AssertionReason, TokenReason};
 use crate::protocol::grant::Access;
 use crate::protocol::params::Parameters;
 use crate::protocol::refresh::{
@@ -17,7 +18,10 @@ use crate::protocol::refresh::{
 use crate::protocol::secret::BearerSeed;
 use crate::protocol::time::Timestamp;
 use crate::protocol::token::{self, CheckedExchange, CodeExchange, ExchangeSeed, NotRedeemed, TokenResponse};
-use crate::storage::Storage as _;
+use crate::storage::{ClaimOnce, Claimed, Storage as _};
+
+/// How a request is found to come from a client.
+type Verdict = fn(&Presented, Option<&Client>, &Audience<'_>, Timestamp) -> Result<Proven, ClientAuthError>;
 
 impl Server {
     /// Answers a token request: its headers and its form body.
@@ -54,19 +58,52 @@ impl Server {
         self.authenticate_by(headers, parameters, Presented::authenticate_confidential).await
     }
 
+    /// The same once more for a request that was authenticated before: what it claimed then is its own.
+    pub(super) async fn authenticate_again(
+        &self,
+        headers: &HeaderMap,
+        parameters: &Parameters<'_>,
+    ) -> Result<Arc<Client>, Refused> {
+        self.prove(headers, parameters, Presented::authenticate).await.map(|(client, _)| client)
+    }
+
     async fn authenticate_by(
         &self,
         headers: &HeaderMap,
         parameters: &Parameters<'_>,
-        verdict: fn(&Presented, Option<&Client>, Timestamp) -> Result<(), ClientAuthError>,
+        verdict: Verdict,
     ) -> Result<Arc<Client>, Refused> {
+        let (client, proven) = self.prove(headers, parameters, verdict).await?;
+        if let Proven::IfFirst(claim) = proven {
+            self.claim(claim).await.map_err(|reason| self.refused(Some(&client.id), reason))?;
+        }
+        Ok(client)
+    }
+
+    async fn prove(
+        &self,
+        headers: &HeaderMap,
+        parameters: &Parameters<'_>,
+        verdict: Verdict,
+    ) -> Result<(Arc<Client>, Proven), Refused> {
         let authorization = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
         let refused = |id, ClientAuthError { reason, used_basic }| Refused { used_basic, ..self.refused(id, reason) };
         let presented = Presented::read(authorization, parameters).map_err(|error| refused(None, error))?;
         let id = presented.id();
         let client = self.client_by_id(id).await.map_err(|error| self.refused(Some(id), TokenReason::from(error)))?;
-        verdict(&presented, client.as_deref(), self.now()).map_err(|error| refused(Some(id), error))?;
-        client.ok_or_else(|| self.refused(Some(id), TokenReason::ClientUnknown))
+        let audience = Audience { issuer: self.issuer(), token_path: &self.0.paths.token };
+        let proven = verdict(&presented, client.as_deref(), &audience, self.now());
+        let proven = proven.map_err(|error| refused(Some(id), error))?;
+        let client = client.ok_or_else(|| self.refused(Some(id), TokenReason::ClientUnknown))?;
+        Ok((client, proven))
+    }
+
+    /// Uses up an assertion. If the store's answer is lost it may be used up as well: the client signs another.
+    async fn claim(&self, claim: ClaimOnce) -> Result<(), TokenReason> {
+        match self.0.storage.claim_once(claim).await? {
+            Claimed::First => Ok(()),
+            Claimed::Again => Err(AssertionReason::Replayed.into()),
+        }
     }
 
     async fn exchange_code(&self, parameters: &Parameters<'_>, client: &Client) -> Result<TokenResponse, TokenReason> {

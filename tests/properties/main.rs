@@ -77,6 +77,35 @@ proptest! {
     }
 
     #[test]
+    fn assertions(
+        alg in like("EdDSA|Ed25519|ES256|none"),
+        header in like(r#"("(kid|typ|crit|alg)":("JWT"|"x"|\[\]|null),){0,2}"#),
+        id in like("[a-z]{1,3}"), other in like("[a-z]{0,3}"),
+        aud in like(r#""https://app\.example(/|/oauth/token|\.evil)?"|\["https://app\.example"(,"x")?\]"#),
+        exp in prop_oneof![1_799_999_900_u64..1_800_003_700, any::<u64>()],
+        extra in like(r#"(,"(nbf|iat|jti|aud|exp)":(1800000000|1800000090|"x"|-1|1e400|\{\})){0,2}"#),
+    ) {
+        let header = format!(r#"{{{header}"alg":"{alg}"}}"#);
+        for (iss, sub) in [(&id, &id), (&id, &other)] {
+            let claims = format!(r#"{{"iss":"{iss}","sub":"{sub}","aud":{aud},"exp":{exp},"jti":"{other}"{extra}}}"#);
+            parsers::assertion(&header, &claims);
+        }
+        parsers::assertion(&extra, &header);
+    }
+
+    #[test]
+    fn key_sets(
+        kty in like("OKP|EC|RSA|oct"), crv in like("Ed25519|P-256|P-384"),
+        x in like("[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"), n in like("[A-Za-z0-9_-]{0,9}"), e in like("AQAB|Aw|AQ|"),
+        extra in like(r#"(,"(kid|alg|use|key_ops|d|k|x)":("sig"|"EdDSA"|"ES256"|"enc"|\["verify"\]|7)){0,3}"#),
+    ) {
+        let key = format!(r#"{{"kty":"{kty}","crv":"{crv}","x":"{x}","y":"{x}","n":"{n}","e":"{e}"{extra}}}"#);
+        parsers::key_set(&format!(r#"{{"keys":[{key},{key}]}}"#));
+        parsers::key_set(&format!(r#"{{"keys":[{key}]}}"#));
+        parsers::key_set(&key);
+    }
+
+    #[test]
     fn sealed_prompts(text in like("[A-Za-z0-9_-]{0,400}")) { parsers::sealed_prompt(&text); }
 
     #[test]

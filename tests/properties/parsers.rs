@@ -5,8 +5,10 @@
 #![allow(unreachable_pub, reason = "the fuzz targets are another crate")]
 
 use grantor::host::ReturnTo;
-use grantor::protocol::client::{Client, ClientId};
+use grantor::protocol::assertion::{Audience, ClientAssertion};
+use grantor::protocol::client::{Client, ClientId, ClientKeys};
 use grantor::protocol::client_auth::Presented;
+use grantor::protocol::jwk::KeySet;
 use grantor::protocol::params::Parameters;
 use grantor::protocol::pkce::CodeChallenge;
 use grantor::protocol::prompt::ReturnedPrompt;
@@ -116,7 +118,58 @@ pub fn credentials(authorization: &[u8], body: &[u8]) {
     if let Ok(presented) = Presented::read([authorization].into_iter(), &parameters) {
         assert!(ClientId::parse(presented.id().as_str()).is_ok());
         let now = grantor::Timestamp::from_millis(0);
-        assert!(presented.authenticate(None, now).is_err(), "nobody is believed whom nobody knows");
+        let issuer = Issuer::parse("https://app.example").expect("an issuer");
+        let audience = Audience { issuer: &issuer, token_path: "/oauth/token" };
+        assert!(presented.authenticate(None, &audience, now).is_err(), "nobody is believed whom nobody knows");
+    }
+}
+
+/// An assertion, signed with a key of ours, is good for one client, one server and a bounded time, whatever is in it;
+/// signed with any other key it is good for nothing.
+pub fn assertion(header: &str, claims: &str) {
+    use base64::Engine as _;
+    use ring::signature::{Ed25519KeyPair, KeyPair as _};
+
+    const NOW: u64 = 1_800_000_000;
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+    let pair = |seed| Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("a seed");
+    let keys = |seed| {
+        let x = encode(pair(seed).public_key().as_ref());
+        let set = format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}]}}"#);
+        ClientKeys { set: KeySet::parse(&set).expect("keys"), token_endpoint_audience: true }
+    };
+    let signed = format!("{}.{}", encode(header.as_bytes()), encode(claims.as_bytes()));
+    let text = format!("{signed}.{}", encode(pair(1).sign(signed.as_bytes()).as_ref()));
+    let _ = ClientAssertion::read(header);
+    let Ok(assertion) = ClientAssertion::read(&text) else { return };
+    let issuer = Issuer::parse("https://app.example").expect("an issuer");
+    let audience = Audience { issuer: &issuer, token_path: "/oauth/token" };
+    let now = grantor::Timestamp::from_millis(NOW * 1000);
+    assert!(assertion.check(Some(&keys(2)), &audience, now).is_err(), "another's key");
+    assert!(assertion.check(None, &audience, now).is_err(), "nobody's key");
+    let Ok(claim) = assertion.check(Some(&keys(1)), &audience, now) else { return };
+    let json: serde_json::Value = serde_json::from_str(claims).expect("claims are JSON");
+    assert_eq!((&json["iss"], &json["sub"]), (&json["sub"], &assertion.client().as_str().into()));
+    let aud = json["aud"].as_str().or_else(|| json["aud"][0].as_str()).expect("an audience");
+    assert!(["https://app.example", "https://app.example/", "https://app.example/oauth/token"].contains(&aud));
+    let end = json["exp"].as_f64().expect("an end");
+    assert!(end > (NOW - 61) as f64 && end < (NOW + 3661) as f64, "{end}");
+    assert!(
+        claim.keep_until.as_millis() as f64 >= (end + 60.0) * 1000.0 && !json["jti"].as_str().unwrap_or("").is_empty()
+    );
+}
+
+/// Keys are few and public, and written down in one way.
+pub fn key_set(text: &str) {
+    let Ok(set) = KeySet::parse(text) else { return };
+    let json = serde_json::to_value(&set).expect("keys have a JSON form");
+    assert_eq!(KeySet::parse(&json.to_string()), Ok(set));
+    let keys = json["keys"].as_array().expect("an array");
+    assert!((1..=16).contains(&keys.len()));
+    for key in keys {
+        for private in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
+            assert!(key.get(private).is_none(), "{key}");
+        }
     }
 }
 

@@ -336,7 +336,7 @@ impl Client {
     }
 }
 
-fn changed(honest: &[(&str, &str)], changes: &[(&str, &str)]) -> Vec<(String, String)> {
+pub fn changed(honest: &[(&str, &str)], changes: &[(&str, &str)]) -> Vec<(String, String)> {
     let kept = honest.iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
     let added = changes.iter().filter(|(_, value)| !value.is_empty());
     kept.chain(added).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()

@@ -36,6 +36,7 @@ impl Reason {
         match self {
             Self::Authorize(reason) | Self::Page(PageReason::RequestRefused(reason)) => variant_name(reason),
             Self::Page(reason) => variant_name(reason),
+            Self::Token(TokenReason::Assertion(reason)) => variant_name(reason),
             Self::Token(reason) => variant_name(reason),
             Self::Registration(reason) => variant_name(reason),
             Self::Bearer(reason) => variant_name(reason),
@@ -102,6 +103,7 @@ reasons!(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::error::AssertionReason;
     use crate::protocol::redirect::InvalidRedirectUri;
 
     #[test]
@@ -109,6 +111,7 @@ mod tests {
         for (reason, name) in [
             (Reason::from(TokenReason::CodeReplayed), "code_replayed"),
             (TokenReason::RepeatedParameter("code").into(), "repeated_parameter"),
+            (TokenReason::Assertion(AssertionReason::Replayed).into(), "assertion_replayed"),
             (PageReason::PromptForged.into(), "prompt_forged"),
             (PageReason::RequestRefused(AuthorizeReason::ChallengeMissing).into(), "challenge_missing"),
             (AuthorizeReason::RepeatedParameter("scope").into(), "repeated_parameter"),

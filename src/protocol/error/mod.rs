@@ -3,6 +3,7 @@
 //! The variant is for the log and for tests; the wire gets the RFC's code and a fixed text. Each
 //! mapping is one exhaustive `match`, so a new reason cannot be forgotten.
 
+mod assertion;
 mod authorize;
 mod bearer;
 mod boundary;
@@ -10,6 +11,7 @@ mod page;
 mod registration;
 mod token;
 
+pub use assertion::AssertionReason;
 pub use authorize::AuthorizeReason;
 pub use bearer::BearerReason;
 pub use boundary::HttpReason;

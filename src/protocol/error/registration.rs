@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{WireError, wire};
+use crate::protocol::jwk::InvalidKeys;
 use crate::protocol::redirect::InvalidRedirectUri;
 
 /// Why a registration is refused.
@@ -28,6 +29,18 @@ pub enum RegistrationReason {
     /// The way to authenticate is not one that this server has.
     #[error("token_endpoint_auth_method is not supported")]
     AuthMethodUnsupported,
+    /// A client that would authenticate by its keys brings none.
+    #[error("jwks is missing")]
+    KeysMissing,
+    /// The keys lie elsewhere, where this server does not go.
+    #[error("jwks_uri is not supported")]
+    KeysElsewhere,
+    /// The keys come twice, and could be other ones.
+    #[error("both jwks and jwks_uri are present")]
+    KeysTwice,
+    /// What it brings are no keys.
+    #[error("jwks will not do: {0}")]
+    Keys(#[from] InvalidKeys),
     /// No grant type is left that this server has.
     #[error("no supported grant type is left")]
     NoGrantType,
@@ -71,8 +84,17 @@ impl RegistrationReason {
             Self::AuthMethodUnsupported => wire(
                 "invalid_client_metadata",
                 400,
-                "token_endpoint_auth_method must be none, client_secret_basic or client_secret_post.",
+                "token_endpoint_auth_method must be none, client_secret_basic, client_secret_post or private_key_jwt.",
             ),
+            Self::KeysMissing => {
+                wire("invalid_client_metadata", 400, "private_key_jwt needs the public keys: send jwks.")
+            }
+            Self::KeysElsewhere => {
+                wire("invalid_client_metadata", 400, "jwks_uri is not supported: send jwks instead.")
+            }
+            // RFC 7591 §2: "The "jwks_uri" and "jwks" parameters MUST NOT both be present"
+            Self::KeysTwice => wire("invalid_client_metadata", 400, "jwks and jwks_uri must not both be present."),
+            Self::Keys(reason) => wire("invalid_client_metadata", 400, keys_text(reason)),
             Self::NoGrantType => wire("invalid_client_metadata", 400, "grant_types must include authorization_code."),
             // The RFC has no code for it; that of RFC 6749 §4.1.2.1 says what it is.
             Self::Blocked => wire("access_denied", 403, "This client is blocked."),
@@ -100,5 +122,17 @@ const fn redirect_text(reason: InvalidRedirectUri) -> &'static str {
         InvalidRedirectUri::PlainHttp => "A redirect URI is plain http on a host that is not loopback.",
         InvalidRedirectUri::Scheme => "A redirect URI has a scheme that is not safe.",
         InvalidRedirectUri::ResponseParameter => "A redirect URI has a response parameter in its query.",
+    }
+}
+
+const fn keys_text(reason: InvalidKeys) -> &'static str {
+    match reason {
+        InvalidKeys::NotKeySet => "jwks must be a JWK Set, with no member twice.",
+        InvalidKeys::TooMany => "jwks must have at most 16 keys.",
+        InvalidKeys::Symmetric => "jwks has a symmetric key: only public keys may be in it.",
+        InvalidKeys::Private => "jwks has a private key: only public keys may be in it. Do not use that key any more.",
+        InvalidKeys::Malformed => "A key of jwks is malformed.",
+        InvalidKeys::Size => "An RSA key of jwks has not 2048 to 8192 bits.",
+        InvalidKeys::NoneUsable => "jwks has no key for ES256, RS256, PS256 or EdDSA with Ed25519.",
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{WireError, wire};
+use super::{AssertionReason, WireError, wire};
 use crate::protocol::params::Repeated;
 
 /// Why the token endpoint refuses.
@@ -46,15 +46,15 @@ pub enum TokenReason {
     /// A confidential client sent no secret.
     #[error("the client secret is missing")]
     SecretMissing,
-    /// A public client sent a secret.
-    #[error("a public client sent a secret")]
+    /// A client that has no secret, as it is public or has keys, sent one.
+    #[error("a client that has no secret sent one")]
     SecretUnexpected,
+    /// The assertion of a client does not prove who it is.
+    #[error("{0}")]
+    Assertion(#[from] AssertionReason),
     /// The client was shut out by the app's own people.
     #[error("the client is blocked")]
     ClientBlocked,
-    /// The client uses a method that this server does not have.
-    #[error("the authentication method is not supported")]
-    MethodUnsupported,
     /// A public client asks for what takes a proof of who asks.
     #[error("a public client asks for what only a confidential one may have")]
     ClientNotConfidential,
@@ -158,9 +158,9 @@ impl TokenReason {
             | Self::SecretWrong
             | Self::SecretMissing
             | Self::SecretUnexpected
+            | Self::Assertion(_)
             | Self::ClientBlocked
-            | Self::ClientNotConfidential
-            | Self::MethodUnsupported => wire("invalid_client", 401, "Client authentication failed."),
+            | Self::ClientNotConfidential => wire("invalid_client", 401, "Client authentication failed."),
             Self::GrantNotAllowed => wire("unauthorized_client", 400, "The client may not use this grant type."),
             Self::CodeMissing => wire("invalid_request", 400, "code is missing."),
             Self::CodeUnknown | Self::CodeExpired | Self::CodeReplayed | Self::CodeOfAnotherClient => {

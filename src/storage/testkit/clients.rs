@@ -37,7 +37,12 @@ pub async fn a_client_is_read_back_as_it_was_inserted<S: Storage>(store: S) {
     confidential.metadata.logo = Some("https://client.example/logo.png".to_owned());
     let confidential = Arc::new(confidential);
     scene.insert(&confidential).await;
-    for client in [&confidential, &scene.client] {
+    let authentication = ClientAuthentication::Keys(records::keys());
+    let mut with_keys = Client { authentication, ..records::client("with keys") };
+    with_keys.metadata.auth_method = AuthMethod::PrivateKeyJwt;
+    let with_keys = Arc::new(with_keys);
+    scene.insert(&with_keys).await;
+    for client in [&confidential, &with_keys, &scene.client] {
         let stored = read(&*scene.store, client.id.as_str()).await.expect("an inserted client is found");
         assert_eq!(json(&stored), json(client), "a client comes back as it was inserted");
     }

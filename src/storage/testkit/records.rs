@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::protocol::client::{
-    AuthMethod, Client, ClientAuthentication, ClientId, ClientMetadata, ClientOrigin, ConsentPolicy, GrantType,
-    SelfRegistration, Tenure,
+    AuthMethod, Client, ClientAuthentication, ClientId, ClientKeys, ClientMetadata, ClientOrigin, ConsentPolicy,
+    GrantType, SelfRegistration, Tenure,
 };
 use crate::protocol::grant::{AccessRecord, CodeRecord, Grant, Holder, RefreshRecord, Subject};
 use crate::protocol::interaction::Consent;
+use crate::protocol::jwk::KeySet;
 use crate::protocol::pkce::CodeChallenge;
 use crate::protocol::prompt::PromptId;
 use crate::protocol::redirect::RedirectUri;
@@ -61,6 +62,21 @@ pub fn prompt(now: Timestamp) -> PromptId {
 #[must_use]
 pub fn hash() -> SecretHash {
     SecretHash::of_text(&format!("secret {}", next()))
+}
+
+/// Public keys of a client, one of each kind.
+///
+/// # Panics
+/// Never: they are such keys.
+#[must_use]
+pub fn keys() -> ClientKeys {
+    let jwks = format!(
+        r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":"{x}","kid":"ü'"}},{{"kty":"EC","crv":"P-256","x":"{x}","y":"{x}"}},
+            {{"kty":"RSA","alg":"PS256","n":"{n}","e":"AQAB"}}]}}"#,
+        x = "w".repeat(43),
+        n = "x".repeat(341) + "w",
+    );
+    ClientKeys { set: KeySet::parse(&jwks).expect("public keys"), token_endpoint_audience: true }
 }
 
 /// A user.
