@@ -11,7 +11,7 @@ use std::fmt;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Serialize, Serializer};
 
-pub use event::{Answered, EventKind, IssuedBy};
+pub use event::{Answered, DocumentNews, EventKind, IssuedBy};
 pub use reason::Reason;
 pub(crate) use trail::Trail;
 

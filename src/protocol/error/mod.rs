@@ -6,6 +6,7 @@
 mod authorize;
 mod bearer;
 mod boundary;
+mod document;
 mod page;
 mod registration;
 mod token;
@@ -13,6 +14,7 @@ mod token;
 pub use authorize::AuthorizeReason;
 pub use bearer::BearerReason;
 pub use boundary::HttpReason;
+pub use document::DocumentReason;
 pub use page::PageReason;
 pub use registration::RegistrationReason;
 pub use token::TokenReason;
