@@ -29,7 +29,7 @@ pub use consent::{
 pub use entropy::{Entropy, EntropyError, SystemEntropy};
 pub(crate) use erased::{AnyConsentUi, AnyFetcher, AnyHost};
 #[cfg(feature = "fetch")]
-pub use fetch::{GuardedFetcher, NoRoots, Resolve, SystemResolver};
+pub use fetch::{GuardedFetcher, Network, NoRoots, SystemNetwork};
 pub use fetcher::{Fetch, FetchError, Fetched, Fetcher};
 pub use hooks::{AccessView, Asked, Verdict, Where};
 pub use keys::KeysFromEnvError;

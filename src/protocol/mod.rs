@@ -28,6 +28,7 @@ pub mod params;
 pub mod pkce;
 pub mod policy;
 pub mod prompt;
+pub mod public_address;
 pub mod redirect;
 pub mod refresh;
 pub mod registered;
