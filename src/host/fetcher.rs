@@ -46,6 +46,13 @@ impl Fetched {
         Self { status, content_type: None, cache_control: None, age: None, body: body.into() }
     }
 
+    /// The same with another status.
+    #[must_use]
+    pub const fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
     /// The same with a `Content-Type`.
     #[must_use]
     pub fn content_type(mut self, value: &str) -> Self {
