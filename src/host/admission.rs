@@ -1,7 +1,7 @@
 //! Who may register a client, where the app decides that itself.
 
-use crate::protocol::admission::Terms;
 use super::user::User;
+use crate::protocol::admission::Terms;
 use crate::protocol::client::ClientMetadata;
 
 /// A client that wants to be registered, as the app sees it.

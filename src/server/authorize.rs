@@ -96,11 +96,7 @@ impl Server {
     }
 
     /// Sends somebody to the login before anything is known of the client that sent them here.
-    async fn sign_in_first(
-        &self,
-        request: &Parts,
-        parameters: &Parameters<'_>,
-    ) -> Result<Authorization, PageRefusal> {
+    async fn sign_in_first(&self, request: &Parts, parameters: &Parameters<'_>) -> Result<Authorization, PageRefusal> {
         let query = request.uri.query().unwrap_or_default();
         let (fresh, login_hint, query) =
             authorize::login_before_all(parameters, query, self.now()).map_err(PageReason::RequestRefused)?;

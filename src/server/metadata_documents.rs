@@ -153,7 +153,8 @@ mod tests {
         ] {
             assert!(!matches(pattern, host), "{pattern} {host}");
         }
-        for bad in ["", "*", "*.", "claude", "https://claude.ai", "claude.ai/", "*.*.ai", "claude.ai.", "бот.example"] {
+        for bad in ["", "*", "*.", "claude", "https://claude.ai", "claude.ai/", "*.*.ai", "claude.ai.", "бот.example"]
+        {
             assert!(HostPattern::parse(bad.to_owned()).is_err(), "{bad}");
         }
     }

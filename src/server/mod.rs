@@ -16,8 +16,8 @@ mod documents;
 mod grants;
 mod hooks;
 mod introspect;
-mod metadata_documents;
 mod manage;
+mod metadata_documents;
 mod register;
 mod renew;
 mod resources;
@@ -171,7 +171,12 @@ impl Server {
         if known.revision == current.revision() {
             return known;
         }
-        match Documents::new(&current.policy, &self.0.paths, self.0.registration.who, self.0.metadata_documents.is_some()) {
+        match Documents::new(
+            &current.policy,
+            &self.0.paths,
+            self.0.registration.who,
+            self.0.metadata_documents.is_some(),
+        ) {
             Ok(documents) => {
                 let documents = Arc::new(Documents { revision: current.revision(), ..documents });
                 self.0.documents.store(Arc::clone(&documents));

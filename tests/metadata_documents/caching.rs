@@ -52,9 +52,7 @@ async fn a_clock_that_was_set_back_keeps_nothing_old() {
 
 #[tokio::test]
 async fn the_same_document_spoils_no_page_and_any_change_of_it_does() {
-    let short = |document: &serde_json::Value| {
-        Answer::Is(json_answer(&document.to_string()).cache_control("no-store"))
-    };
+    let short = |document: &serde_json::Value| Answer::Is(json_answer(&document.to_string()).cache_control("no-store"));
     let changes = [
         ("client_secret_hint", json!("ignored"), true),
         ("client_name", json!("Another"), false),

@@ -73,7 +73,8 @@ async fn attack_33_nothing_is_fetched_for_whoever_is_not_signed_in() {
     assert!(browser.allow(&return_to).await.redirect_parameter("code").is_some());
     assert_eq!(web.fetches(), 1);
 
-    let token = world.post("/oauth/token", &[("grant_type", "refresh_token"), ("client_id", "https://x.example/c")], &[]);
+    let token =
+        world.post("/oauth/token", &[("grant_type", "refresh_token"), ("client_id", "https://x.example/c")], &[]);
     assert_eq!(token.await.status(), 401);
     assert_eq!(web.fetches(), 1, "nor for a request of a client");
 }

@@ -70,6 +70,7 @@ async fn visual_studio_code_names_grants_that_are_not_here() {
         "grant_types": ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
         "response_types": ["code"], "token_endpoint_auth_method": "none", "application_type": "native",
     });
-    let uris = [("http://127.0.0.1:33418/", false), ("http://127.0.0.1:50123/", false), ("https://vscode.dev/redirect", true)];
+    let uris =
+        [("http://127.0.0.1:33418/", false), ("http://127.0.0.1:50123/", false), ("https://vscode.dev/redirect", true)];
     connect(url, &document, &uris).await;
 }

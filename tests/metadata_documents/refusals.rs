@@ -96,13 +96,13 @@ async fn a_redirect_uri_that_the_document_does_not_have_gets_a_page() {
 #[tokio::test]
 async fn attack_33_the_lists_of_hosts_hold_before_anything_is_fetched() {
     let web = Web::empty();
-    let hosts = ["https://good.example/c", "https://a.wild.example/c", "https://bad.wild.example/c", "https://x.example/c"];
+    let hosts =
+        ["https://good.example/c", "https://a.wild.example/c", "https://bad.wild.example/c", "https://x.example/c"];
     for url in hosts {
         web.put(url, &document(url));
     }
-    let world = web.world_with(|rules| {
-        rules.allow_hosts(["good.example", "*.wild.example"]).deny_hosts(["bad.wild.example"])
-    });
+    let world =
+        web.world_with(|rules| rules.allow_hosts(["good.example", "*.wild.example"]).deny_hosts(["bad.wild.example"]));
     let mut browser = world.browser_of("alice");
     for url in &hosts[..2] {
         let _ = browser.prompt(&client(url, CALLBACK).authorize()).await;
