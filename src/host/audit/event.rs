@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::Reason;
+use super::{DocumentNews, Reason};
 use crate::protocol::client::ClientId;
 use crate::protocol::commit::Owner;
 use crate::protocol::error::DocumentReason;
@@ -217,31 +217,6 @@ pub enum EventKind {
         #[serde(flatten)]
         reason: Reason,
     },
-}
-
-/// What a metadata document said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum DocumentNews {
-    /// It was never seen before.
-    New,
-    /// What it said before.
-    Same,
-    /// Something else than before of what people see or what is enforced.
-    Changed,
-}
-
-impl DocumentNews {
-    /// Its name in JSON and in metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Same => "same",
-            Self::Changed => "changed",
-        }
-    }
 }
 
 /// How a client got its access.

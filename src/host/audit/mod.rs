@@ -3,6 +3,7 @@
 
 mod event;
 mod name;
+mod news;
 mod reason;
 mod trail;
 
@@ -11,7 +12,8 @@ use std::fmt;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Serialize, Serializer};
 
-pub use event::{Answered, DocumentNews, EventKind, IssuedBy};
+pub use event::{Answered, EventKind, IssuedBy};
+pub use news::DocumentNews;
 pub use reason::Reason;
 pub(crate) use trail::Trail;
 
