@@ -1,8 +1,13 @@
 //! The fetcher that is built in, against a hostile site on loopback.
 
+#![allow(clippy::disallowed_methods, reason = "sockets take real time")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod site;
+mod through_the_server;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
