@@ -35,6 +35,7 @@
 //! | `actix` | `grantor::actix`: the routes, the guard as a middleware and the extractor |
 //! | `sqlite` | `grantor::SqliteStorage`: a file, durable and without a server |
 //! | `postgres` | `grantor::PostgresStorage`: one database for many instances of the app |
+//! | `fetch` | `grantor::GuardedFetcher`: gets metadata documents of clients, and nothing from your own network |
 //! | `metrics` | counters and durations through the `metrics` facade; see [`manual::audit`] |
 //! | `testkit` | `grantor::storage::testkit`: the conformance kit for stores |
 //!
@@ -59,7 +60,9 @@ pub use adapters::axum;
 #[cfg(feature = "tower")]
 pub use adapters::tower;
 pub use guard::{Guard, OptionalGuard, Principal, Refusal, ResourceGuard};
-pub use host::{Audit, Clock, ConsentUi, Entropy, Event, Host, HostError, ReturnTo, SignIn, User};
+#[cfg(feature = "fetch")]
+pub use host::GuardedFetcher;
+pub use host::{Audit, Clock, ConsentUi, Entropy, Event, Fetcher, Host, HostError, ReturnTo, SignIn, User};
 pub use protocol::client::{ClientId, ConsentPolicy};
 pub use protocol::client_change::ClientChange;
 pub use protocol::grant::Subject;
@@ -71,7 +74,7 @@ pub use protocol::scope_records::Retired;
 pub use protocol::seal::Keys;
 pub use protocol::secret::OrderedId;
 pub use protocol::time::Timestamp;
-pub use server::{Builder, ChangeClientError, ConnectedApp, Registration, Resource, Server};
+pub use server::{Builder, ChangeClientError, ConnectedApp, MetadataDocuments, Registration, Resource, Server};
 #[cfg(feature = "postgres")]
 pub use storage::PostgresStorage;
 #[cfg(feature = "sqlite")]

@@ -68,6 +68,8 @@ pub struct ClientView {
     pub home_page: Option<String>,
     /// Its logo, an `https` URL.
     pub logo: Option<String>,
+    /// Where its metadata document is, if it is known by one: the host, and the port if that is an unusual one.
+    pub document_host: Option<String>,
     /// How far name, logo and home page can be trusted.
     pub identity: Identity,
 }
@@ -78,6 +80,9 @@ pub struct ClientView {
 pub enum Identity {
     /// It says so itself; anyone can.
     Claimed,
+    /// It says so itself, in a metadata document, and the answer goes to the very site of that document. Whose site it
+    /// is is assured ([`ClientView::document_host`]), and nothing else.
+    Site,
     /// The app's own people entered it.
     Verified,
 }

@@ -1,4 +1,4 @@
-//! One type for every host and every set of pages, so that the server needs no type parameter.
+//! One type for every host, every set of pages and every fetcher, so that the server needs no type parameter.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,8 +7,9 @@ use http::request::Parts;
 use serde_json::{Map, Value};
 
 use super::Host;
-use super::admission::{Admission, Applicant};
+use super::admission::{Admission, Applicant, DocumentApplicant};
 use super::consent::{ConsentUi, ConsentView, DecidedView, ErrorView, Page};
+use super::fetcher::{Fetch, FetchError, Fetched, Fetcher};
 use super::hooks::{AccessView, Asked, Verdict, Where};
 use super::user::{HostError, SignIn, User};
 use crate::protocol::grant::Subject;
@@ -28,6 +29,7 @@ trait DynHost: Send + Sync + 'static {
     fn sign_in_dyn<'a>(&'a self, request: &'a Parts, ask: SignIn) -> Boxed<'a, String>;
     fn is_allowed_dyn<'a>(&'a self, subject: &'a Subject) -> Boxed<'a, bool>;
     fn admit_dyn<'a>(&'a self, applicant: &'a Applicant<'_>, source: &'a Parts) -> Boxed<'a, Admission>;
+    fn admit_document_dyn<'a>(&'a self, applicant: DocumentApplicant<'a>, source: &'a Parts) -> Boxed<'a, Admission>;
     fn may_ask_dyn<'a>(&'a self, asked: Asked<'a>) -> Boxed<'a, Verdict>;
     fn extra_fields_dyn<'a>(&'a self, access: AccessView<'a>, place: Where) -> Boxed<'a, Map<String, Value>>;
 }
@@ -44,6 +46,9 @@ impl<H: Host> DynHost for H {
     }
     fn admit_dyn<'a>(&'a self, applicant: &'a Applicant<'_>, source: &'a Parts) -> Boxed<'a, Admission> {
         Box::pin(self.admit(applicant, source))
+    }
+    fn admit_document_dyn<'a>(&'a self, applicant: DocumentApplicant<'a>, source: &'a Parts) -> Boxed<'a, Admission> {
+        Box::pin(self.admit_document(applicant, source))
     }
     fn may_ask_dyn<'a>(&'a self, asked: Asked<'a>) -> Boxed<'a, Verdict> {
         Box::pin(self.may_ask(asked))
@@ -73,11 +78,43 @@ impl Host for AnyHost {
     async fn admit(&self, applicant: &Applicant<'_>, source: &Parts) -> Result<Admission, HostError> {
         self.0.admit_dyn(applicant, source).await
     }
+    async fn admit_document(&self, applicant: DocumentApplicant<'_>, source: &Parts) -> Result<Admission, HostError> {
+        self.0.admit_document_dyn(applicant, source).await
+    }
     async fn may_ask(&self, asked: Asked<'_>) -> Result<Verdict, HostError> {
         self.0.may_ask_dyn(asked).await
     }
     async fn extra_fields(&self, access: AccessView<'_>, place: Where) -> Result<Map<String, Value>, HostError> {
         self.0.extra_fields_dyn(access, place).await
+    }
+}
+
+/// Any fetcher, behind one pointer.
+#[derive(Clone)]
+pub(crate) struct AnyFetcher(Arc<dyn DynFetcher>);
+
+type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Fetched, FetchError>> + Send + 'a>>;
+
+trait DynFetcher: Send + Sync + 'static {
+    fn fetch_dyn<'a>(&'a self, ask: Fetch<'a>) -> Fetching<'a>;
+}
+
+impl<F: Fetcher> DynFetcher for F {
+    fn fetch_dyn<'a>(&'a self, ask: Fetch<'a>) -> Fetching<'a> {
+        Box::pin(self.fetch(ask))
+    }
+}
+
+impl AnyFetcher {
+    pub(crate) fn new(fetcher: impl Fetcher) -> Self {
+        Self(Arc::new(fetcher))
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Fetcher for AnyFetcher {
+    async fn fetch(&self, ask: Fetch<'_>) -> Result<Fetched, FetchError> {
+        self.0.fetch_dyn(ask).await
     }
 }
 

@@ -7,15 +7,18 @@ mod clock;
 mod consent;
 mod entropy;
 mod erased;
+#[cfg(feature = "fetch")]
+mod fetch;
+mod fetcher;
 mod hooks;
 mod keys;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod user;
 
-pub use admission::{Admission, Applicant};
+pub use admission::{Admission, Applicant, DocumentApplicant};
 pub(crate) use audit::Trail;
-pub use audit::{Answered, Audit, CorrelationId, Event, EventKind, IssuedBy, Place, Reason};
+pub use audit::{Answered, Audit, CorrelationId, DocumentNews, Event, EventKind, IssuedBy, Place, Reason};
 #[cfg(feature = "metrics")]
 pub(crate) use clock::Stopwatch;
 pub use clock::{Clock, SystemClock};
@@ -24,7 +27,10 @@ pub use consent::{
     ResourceView, ScopeView, WayBack,
 };
 pub use entropy::{Entropy, EntropyError, SystemEntropy};
-pub(crate) use erased::{AnyConsentUi, AnyHost};
+pub(crate) use erased::{AnyConsentUi, AnyFetcher, AnyHost};
+#[cfg(feature = "fetch")]
+pub use fetch::{GuardedFetcher, Network, NoRoots, SystemNetwork};
+pub use fetcher::{Fetch, FetchError, Fetched, Fetcher};
 pub use hooks::{AccessView, Asked, Verdict, Where};
 pub use keys::KeysFromEnvError;
 #[cfg(feature = "metrics")]
@@ -34,6 +40,7 @@ pub use user::{HostError, ReturnTo, SignIn, User};
 use http::request::Parts;
 use serde_json::{Map, Value};
 
+use crate::protocol::admission::Terms;
 use crate::protocol::grant::Subject;
 
 /// The app that grantor is mounted in.
@@ -80,6 +87,25 @@ pub trait Host: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Admission, HostError>> + Send {
         let _ = (applicant, source);
         async { Ok(Admission::Refuse) }
+    }
+
+    /// Whether a client that is known by a metadata document is taken in: asked before anything is fetched from its
+    /// site, each time that something would be, where
+    /// [`Builder::client_metadata_documents`](crate::Builder::client_metadata_documents) lets such clients come and
+    /// its lists of hosts have nothing against it. The terms are those of a document that was never seen; what takes a
+    /// secret is no part of them. What an administrator says of the client later stays. Anyone, if not implemented.
+    ///
+    /// What the document says is seen by [`Host::may_ask`].
+    ///
+    /// # Errors
+    /// If the app cannot tell; nothing is fetched then.
+    fn admit_document(
+        &self,
+        applicant: DocumentApplicant<'_>,
+        source: &Parts,
+    ) -> impl Future<Output = Result<Admission, HostError>> + Send {
+        let _ = (applicant, source);
+        async { Ok(Admission::Admit(Terms::default())) }
     }
 
     /// Whether a client may ask a person for this at all: asked before the consent page is shown, before

@@ -10,6 +10,15 @@ pub mod audit {
     #![doc = include_str!("audit.md")]
 }
 
+/// Clients that are known by a metadata document, as MCP clients prefer: how to let them come, and what that means.
+pub mod documents {
+    #![cfg_attr(
+        not(feature = "fetch"),
+        allow(rustdoc::broken_intra_doc_links, reason = "it links to the fetcher, which is a feature")
+    )]
+    #![doc = include_str!("documents.md")]
+}
+
 /// Running it: keys, instances, clients and people that have to go, registration, and what to watch.
 pub mod operations {
     #![doc = include_str!("operations.md")]

@@ -24,6 +24,7 @@ fn client() -> ClientView {
         name: "Helper".into(),
         home_page: Some("https://helper.example/about".into()),
         logo: Some("https://cdn.helper.example/logo.png?v=2".into()),
+        document_host: None,
         identity: Identity::Claimed,
     }
 }
@@ -149,6 +150,20 @@ fn a_claimed_identity_is_never_called_verified() {
     let verified = visible(&consent(&view));
     assert!(verified.contains("Verified") && verified.contains("Planwise has verified this app’s name"));
     assert!(!verified.contains("Not verified") && !verified.contains("about itself"));
+}
+
+#[test]
+fn the_site_of_a_document_is_named_and_verified_only_where_the_answer_goes_there() {
+    let mut view = consent_view();
+    view.client.document_host = Some("helper.example".to_owned());
+    let claimed = visible(&consent(&view));
+    assert!(claimed.contains("Not verified") && claimed.contains("it is the one described at helper.example."));
+    assert!(!claimed.contains("Verified"));
+
+    view.client.identity = Identity::Site;
+    let site = visible(&consent(&view));
+    assert!(site.contains("Verified site") && site.contains("This app belongs to helper.example:"));
+    assert!(site.contains("Planwise has not verified what it is called."));
 }
 
 #[test]

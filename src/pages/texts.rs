@@ -1,6 +1,6 @@
 //! What the pages say.
 
-/// All words of the pages in one language. `{client}`, `{app}`, `{user}`, `{scheme}` and `{target}`
+/// All words of the pages in one language. `{client}`, `{app}`, `{user}`, `{site}`, `{scheme}` and `{target}`
 /// are filled in where a text has them.
 #[derive(Debug)]
 pub(super) struct Texts {
@@ -15,6 +15,10 @@ pub(super) struct Texts {
     pub(super) signed_in_as: &'static str,
     pub(super) claimed: &'static str,
     pub(super) claimed_note: &'static str,
+    /// The same for a client that is known by a document on a site.
+    pub(super) claimed_at_site_note: &'static str,
+    pub(super) site: &'static str,
+    pub(super) site_note: &'static str,
     pub(super) verified: &'static str,
     pub(super) verified_note: &'static str,
     pub(super) new_tab: &'static str,
@@ -63,6 +67,9 @@ pub(super) const ENGLISH: Texts = Texts {
     signed_in_as: "Signed in as {user}",
     claimed: "Not verified",
     claimed_note: "The app says this about itself. {app} has not verified it: anyone can use any name, logo and home page.",
+    claimed_at_site_note: "The app says that it is the one described at {site}. {app} has not verified that: anyone can say so, and use that name, logo and home page.",
+    site: "Verified site",
+    site_note: "This app belongs to {site}: it is described there, and the answer goes there. {app} has not verified what it is called.",
     verified: "Verified",
     verified_note: "{app} has verified this app’s name, logo and home page.",
     new_tab: "opens in a new tab",

@@ -27,6 +27,7 @@ pub(super) struct Names {
     client: String,
     client_whole: String,
     app: String,
+    site: String,
 }
 
 impl Names {
@@ -35,11 +36,12 @@ impl Names {
             .into_iter()
             .find(|name| !name.is_empty())
             .unwrap_or_else(|| texts.unnamed.to_owned());
-        Self { client: shortened(&client_whole, NAME_SHOWN).into_owned(), client_whole, app: app.name.clone() }
+        let site = client.document_host.as_deref().map(inert).unwrap_or_default();
+        Self { client: shortened(&client_whole, NAME_SHOWN).into_owned(), client_whole, app: app.name.clone(), site }
     }
 
     fn sentence(&self, pattern: &'static str) -> Sentence<'_> {
-        Sentence::new(pattern, &[("client", &self.client), ("app", &self.app)])
+        Sentence::new(pattern, &[("client", &self.client), ("app", &self.app), ("site", &self.site)])
     }
 }
 
@@ -122,7 +124,9 @@ impl<'a> Consent<'a> {
             home_page: view.client.home_page.as_deref().and_then(HomePage::new),
             identity: view.client.identity,
             identity_note: names.sentence(match view.client.identity {
-                Identity::Claimed => texts.claimed_note,
+                Identity::Claimed if names.site.is_empty() => texts.claimed_note,
+                Identity::Claimed => texts.claimed_at_site_note,
+                Identity::Site => texts.site_note,
                 Identity::Verified => texts.verified_note,
             }),
             user: inert(&view.user),

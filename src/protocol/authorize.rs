@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::client::{Client, ClientId, ClientOrigin, GrantType};
+use super::document_url::DocumentUrl;
 use super::error::{AuthorizeReason, PageReason};
 use super::grant::Subject;
 use super::interaction::{self, Consent, LOGIN_AFTER, Question, Wishes};
 use super::params::Parameters;
 use super::pkce::CodeChallenge;
 use super::policy::Policy;
-use super::redirect::VerifiedRedirectUri;
+use super::redirect::{RedirectKind, VerifiedRedirectUri};
 use super::resource::ResourceUri;
 use super::response::{AuthorizeResponse, ResponseMode, Target};
 use super::scope::{OFFLINE_ACCESS, ScopeSet};
@@ -87,7 +88,7 @@ impl RedirectError {
         // RFC 9700 §4.11.2: anyone can register a client and let an invalid request of it redirect.
         match self.client.origin {
             ClientOrigin::Administrator => true,
-            ClientOrigin::Dynamic => false,
+            ClientOrigin::Dynamic | ClientOrigin::Document => false,
         }
     }
 
@@ -96,6 +97,34 @@ impl RedirectError {
     pub fn response(&self, policy: &Policy) -> AuthorizeResponse {
         AuthorizeResponse::error(&self.target, self.reason, policy)
     }
+}
+
+fn document_url(client: &Client) -> Option<DocumentUrl> {
+    let is_document = client.origin == ClientOrigin::Document;
+    is_document.then(|| DocumentUrl::parse(&client.id).ok()).flatten()
+}
+
+/// The login that a request needs before its client is looked at, and the query that makes it again afterwards.
+///
+/// # Errors
+/// If the request leaves no room for a login, or contradicts itself. Nobody knows yet where that could be told.
+pub fn login_before_all(
+    parameters: &Parameters<'_>,
+    query: &str,
+    now: Timestamp,
+) -> Result<(bool, Option<String>, String), AuthorizeReason> {
+    let wishes = Wishes::read(parameters)?;
+    let fresh = match wishes.login(None, now)? {
+        interaction::Login::Needed { fresh } => fresh,
+        interaction::Login::Enough => false,
+    };
+    let sent = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| !fresh || name != LOGIN_AFTER);
+    let mut again = url::form_urlencoded::Serializer::new(String::new());
+    again.extend_pairs(sent);
+    if fresh {
+        again.append_pair(LOGIN_AFTER, &now.as_millis().to_string());
+    }
+    Ok((fresh, wishes.login_hint, again.finish()))
 }
 
 /// The client that a request says it comes from.
@@ -156,6 +185,22 @@ impl ValidRequest {
     #[must_use]
     pub const fn redirect_uri(&self) -> &VerifiedRedirectUri {
         &self.target.redirect_uri
+    }
+
+    /// Whether the client is known by a metadata document, and the answer goes to the very origin of that: then it is
+    /// assured who asks. Any program on the user's machine can present the document of one with a loopback URI.
+    #[must_use]
+    pub fn is_of_document_origin(&self) -> bool {
+        let redirect_uri = &self.target.redirect_uri;
+        redirect_uri.kind() == RedirectKind::Web
+            && document_url(&self.client).is_some_and(|url| url.has_origin_of(redirect_uri.as_str()))
+    }
+
+    /// The host of the client's metadata document, and the port if it is not 443, if it is known by one.
+    #[must_use]
+    pub fn document_host(&self) -> Option<String> {
+        let url = document_url(&self.client)?;
+        url.origin().split_once("://").map(|(_, authority)| authority.to_owned())
     }
 
     /// What the client wishes of the login and the consent page.

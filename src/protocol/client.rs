@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::catalogue::ScopeCatalogue;
+use super::document_caching::DocumentRecord;
 use super::jwk::KeySet;
 use super::redirect::{RedirectUri, VerifiedRedirectUri};
 use super::resource::ResourceUri;
@@ -69,6 +70,8 @@ pub enum ClientOrigin {
     Administrator,
     /// Itself, by dynamic registration (RFC 7591). Its name and logo are mere claims.
     Dynamic,
+    /// Itself, by a metadata document whose URL is its id. Who answers at that URL is assured, the rest is claimed.
+    Document,
 }
 
 /// How a client proves at the token endpoint that it is the one it says.
@@ -197,6 +200,9 @@ pub struct SelfRegistration {
     pub fold: Option<[u8; 32]>,
     /// The hash of the token by which it manages itself (RFC 7592), if it may.
     pub token: Option<SecretHash>,
+    /// What is known of its metadata document, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<DocumentRecord>,
 }
 
 /// How long a client that registered itself stays. A store keeps this beside the client and changes it without
@@ -257,6 +263,13 @@ impl Client {
         if self.may_use(GrantType::RefreshToken) { ceiling } else { ceiling.without(OFFLINE_ACCESS) }
     }
 
+    /// What is known of its metadata document, if that is how it is known.
+    #[must_use]
+    pub fn document(&self) -> Option<&DocumentRecord> {
+        let is_document = self.origin == ClientOrigin::Document;
+        self.registration.as_ref().filter(|_| is_document)?.document.as_ref()
+    }
+
     /// Whether it registered itself, was not used since, and is over.
     #[must_use]
     pub fn has_ended(&self, now: Timestamp) -> bool {
@@ -267,7 +280,7 @@ impl Client {
     pub(super) fn scope_limit(&self, catalogue: &ScopeCatalogue) -> ScopeSet {
         let by_origin = match self.origin {
             ClientOrigin::Administrator => catalogue.ids(),
-            ClientOrigin::Dynamic => catalogue.unreserved(),
+            ClientOrigin::Dynamic | ClientOrigin::Document => catalogue.unreserved(),
         };
         match &self.scope_ceiling {
             Some(ceiling) => by_origin.intersection(&catalogue.reach(ceiling)),

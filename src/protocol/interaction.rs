@@ -172,7 +172,8 @@ pub(super) fn question(
     // loopback or claim a scheme, and anyone can register a name.
     let is_assured = match (client.origin, kind) {
         (ClientOrigin::Administrator, RedirectKind::Web) => true,
-        (ClientOrigin::Dynamic, _) | (_, RedirectKind::Loopback | RedirectKind::PrivateUse) => false,
+        (ClientOrigin::Dynamic | ClientOrigin::Document, _)
+        | (_, RedirectKind::Loopback | RedirectKind::PrivateUse) => false,
     };
     if !is_assured || wishes.consent {
         return Question::Ask;

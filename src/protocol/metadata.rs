@@ -20,6 +20,8 @@ pub struct EndpointUrls {
     pub introspection: String,
     /// The registration endpoint, if clients may register themselves.
     pub registration: Option<String>,
+    /// Whether clients may be known by a metadata document.
+    pub metadata_documents: bool,
 }
 
 #[derive(Serialize)]
@@ -44,6 +46,8 @@ struct ServerMetadata<'a> {
     code_challenge_methods_supported: [&'static str; 1],
     prompt_values_supported: [&'static str; 3],
     authorization_response_iss_parameter_supported: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    client_id_metadata_document_supported: bool,
     protected_resources: Vec<&'a str>,
 }
 
@@ -76,6 +80,7 @@ pub fn server_metadata(policy: &Policy, endpoints: &EndpointUrls) -> Result<Stri
         code_challenge_methods_supported: ["S256"],
         prompt_values_supported: ["none", "login", "consent"],
         authorization_response_iss_parameter_supported: true,
+        client_id_metadata_document_supported: endpoints.metadata_documents,
         protected_resources: policy.resources.iter().map(|resource| resource.uri.as_str()).collect(),
     })
 }

@@ -51,6 +51,7 @@ impl Registered {
         let registration = SelfRegistration {
             fold: fold(&metadata, terms),
             token: token.as_ref().map(|token| SecretHash::of_text(token.expose())),
+            document: None,
         };
         let client = Arc::new(Client {
             id,

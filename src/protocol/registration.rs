@@ -47,7 +47,7 @@ pub struct Registration {
 /// Some clients send a list of methods where the RFC has one.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum OneOrMany {
+pub(super) enum OneOrMany {
     One(String),
     Many(Vec<String>),
 }
@@ -61,11 +61,7 @@ enum OneOrMany {
 /// # Errors
 /// See [`RegistrationReason`].
 pub fn read(body: &[u8]) -> Result<Registration, RegistrationReason> {
-    // RFC 8259 §9: a parser "may set limits on the maximum depth of nesting". That of serde_json has none
-    // for fields that it skips.
-    if json_depth(body) > MAX_JSON_DEPTH {
-        return Err(RegistrationReason::NotMetadata);
-    }
+    check_depth(body)?;
     let request: Request = serde_json::from_slice(body).map_err(|_| RegistrationReason::NotMetadata)?;
     let sent = request.grant_types.as_deref().unwrap_or_default();
     let keys = Keys::sent(request.jwks, request.jwks_uri)?;
@@ -86,6 +82,13 @@ pub fn read(body: &[u8]) -> Result<Registration, RegistrationReason> {
     })
 }
 
+/// Refuses what is nested deeper than any honest metadata.
+pub(super) fn check_depth(body: &[u8]) -> Result<(), RegistrationReason> {
+    // RFC 8259 §9: a parser "may set limits on the maximum depth of nesting". That of serde_json has none
+    // for fields that it skips.
+    if json_depth(body) > MAX_JSON_DEPTH { Err(RegistrationReason::NotMetadata) } else { Ok(()) }
+}
+
 /// How deep arrays and objects are nested, if `body` is JSON.
 fn json_depth(body: &[u8]) -> usize {
     let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
@@ -103,7 +106,7 @@ fn json_depth(body: &[u8]) -> usize {
     deepest
 }
 
-fn redirect_uris(texts: &[String]) -> Result<Vec<RedirectUri>, RegistrationReason> {
+pub(super) fn redirect_uris(texts: &[String]) -> Result<Vec<RedirectUri>, RegistrationReason> {
     if texts.is_empty() || texts.len() > MAX_REDIRECT_URIS {
         return Err(RegistrationReason::RedirectUrisMissing);
     }
@@ -111,7 +114,7 @@ fn redirect_uris(texts: &[String]) -> Result<Vec<RedirectUri>, RegistrationReaso
 }
 
 /// The name without what could make it look like another text than it is.
-fn name(name: Option<String>) -> Result<Option<String>, RegistrationReason> {
+pub(super) fn name(name: Option<String>) -> Result<Option<String>, RegistrationReason> {
     let name: String =
         name.unwrap_or_default().chars().filter(|char| !char.is_control() && !is_invisible(*char)).collect();
     if name.chars().count() > MAX_NAME_CHARS {
@@ -181,7 +184,7 @@ fn auth_method(sent: Option<OneOrMany>, keys: &Keys) -> Result<AuthMethod, Regis
     usable.or_else(|| sent.iter().find_map(known)).ok_or(RegistrationReason::AuthMethodUnsupported)
 }
 
-fn grant_types(sent: &[String]) -> Result<Vec<GrantType>, RegistrationReason> {
+pub(super) fn grant_types(sent: &[String]) -> Result<Vec<GrantType>, RegistrationReason> {
     // RFC 7591 §2: "If omitted, the default behavior is that the client will use only the
     // "authorization_code" Grant Type."
     let has = |name: &str| sent.iter().any(|known| known == name);

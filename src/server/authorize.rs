@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::request::Parts;
 
 use super::decide::{Committed, Word};
+use super::document_clients::Known;
 use super::{PageRefusal, Refused, Server};
 use crate::host::{Answered, ConsentUi as _, Host as _, Page, ReturnTo, SignIn, User, WayBack};
 use crate::protocol::authorize::{self, AuthorizeError, RedirectError, ValidRequest};
@@ -47,7 +48,10 @@ impl Server {
         browser: Option<&str>,
         policy: &Policy,
     ) -> Result<Authorization, PageRefusal> {
-        let client = self.client_by_id(id).await?;
+        let client = match self.asking_client(request, id, policy).await? {
+            Known::Client(client) => client,
+            Known::SignInFirst => return self.sign_in_first(request, parameters).await,
+        };
         let valid = match ValidRequest::check(parameters, client, policy) {
             Ok(valid) => valid,
             Err(AuthorizeError::ShowPage(reason)) => return Err(reason.into()),
@@ -88,6 +92,16 @@ impl Server {
         let return_to = ReturnTo::checked(&format!("{}?{query}", self.0.paths.authorize));
         let ask = SignIn { return_to, login_hint: valid.wishes().login_hint.clone(), fresh };
         let location = self.0.host.sign_in(request, ask).await?;
+        Ok(Authorization::SignIn { location })
+    }
+
+    /// Sends somebody to the login before anything is known of the client that sent them here.
+    async fn sign_in_first(&self, request: &Parts, parameters: &Parameters<'_>) -> Result<Authorization, PageRefusal> {
+        let query = request.uri.query().unwrap_or_default();
+        let (fresh, login_hint, query) =
+            authorize::login_before_all(parameters, query, self.now()).map_err(PageReason::RequestRefused)?;
+        let return_to = ReturnTo::checked(&format!("{}?{query}", self.0.paths.authorize));
+        let location = self.0.host.sign_in(request, SignIn { return_to, login_hint, fresh }).await?;
         Ok(Authorization::SignIn { location })
     }
 

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::clients::FixedClient;
 use super::resources::{catalogue, known_scopes, registry};
-use super::{Documents, Inner, InvalidConfiguration, Paths, Resource, Server};
+use super::{Documents, Inner, InvalidConfiguration, MetadataDocuments, Paths, Resource, Server};
 use crate::host::{
     AnyConsentUi, AnyHost, AppView, Audit, Clock, ConsentUi, Entropy, Host, SystemClock, SystemEntropy, Trail,
 };
@@ -52,6 +52,7 @@ pub struct Builder {
     default_resource: Option<String>,
     lifetimes: Lifetimes,
     registration: RegistrationRules,
+    metadata_documents: Option<MetadataDocuments>,
     clients: Vec<NewClient>,
     storage: Option<AnyStorage>,
     host: Option<AnyHost>,
@@ -80,6 +81,7 @@ impl Builder {
                 managed: false,
                 budget: 10_000,
             },
+            metadata_documents: None,
             clients: Vec::new(),
             storage: None,
             host: None,
@@ -181,6 +183,17 @@ impl Builder {
         self
     }
 
+    /// Lets clients come that are known by a metadata document, whose URL is their id
+    /// ([draft](https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/)), and says so in the
+    /// metadata; none otherwise. MCP clients prefer this to registration.
+    ///
+    /// A document is fetched when somebody who is signed in is sent here by its client. Whose site it is is assured,
+    /// and what it says of itself is a mere claim, as with clients that register themselves.
+    pub fn client_metadata_documents(mut self, rules: MetadataDocuments) -> Self {
+        self.metadata_documents = Some(rules);
+        self
+    }
+
     /// Adds a client of the app's own people. It needs an id, and a secret or keys of its own if it is
     /// confidential; what the store has of it is brought up to date when it is first used.
     pub fn client(mut self, client: NewClient) -> Self {
@@ -268,7 +281,7 @@ impl Builder {
         let policy = Policy { issuer, scopes, default_scopes, resources, lifetimes: self.lifetimes };
         let fixed_clients = fixed(self.clients, &policy, self.clock.now())?;
         let paths = Paths::new(&policy.issuer, self.base_path)?;
-        let documents = Documents::new(&policy, &paths, self.registration.who)?;
+        let documents = Documents::new(&policy, &paths, self.registration.who, self.metadata_documents.is_some())?;
         let trail = Trail::new(self.audits, Arc::clone(&self.clock), Arc::clone(&self.entropy));
         let inner = Inner {
             in_force: Arc::new(InForce::new(policy, storage.clone())),
@@ -276,6 +289,7 @@ impl Builder {
             documents: ArcSwap::from_pointee(documents),
             app,
             registration: self.registration,
+            metadata_documents: self.metadata_documents.map(MetadataDocuments::into_rules).transpose()?,
             fixed_clients,
             storage,
             host: self.host.ok_or(InvalidConfiguration::NoHost)?,

@@ -44,6 +44,9 @@ pub enum InvalidConfiguration {
     /// A client is not one.
     #[error(transparent)]
     Client(#[from] InvalidClient),
+    /// A text in a list of hosts for metadata documents is none.
+    #[error("{0:?} is not a host of metadata documents: write it like \"client.example\", or \"*.client.example\"")]
+    DocumentHost(String),
     /// There is no store.
     #[error("there is no store: add one with `storage`")]
     NoStorage,

@@ -178,7 +178,7 @@ impl Server {
 
     async fn already_decided(&self, approved: bool, request: &ValidRequest) -> Result<Decision, PageRefusal> {
         self.audit(EventKind::DecisionRepeated { client: request.client().id.clone(), approved });
-        let client = self.client_view(request.client());
+        let client = self.client_view(request);
         let view = DecidedView { app: self.0.app.clone(), client, approved };
         Ok(Decision::AlreadyDecided(self.0.ui.decided(&view).await?))
     }

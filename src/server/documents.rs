@@ -61,6 +61,7 @@ impl Documents {
         policy: &Policy,
         paths: &Paths,
         registration: Registration,
+        metadata_documents: bool,
     ) -> Result<Self, InvalidConfiguration> {
         let url = |path: &str| format!("{}{path}", policy.issuer.origin());
         let endpoints = EndpointUrls {
@@ -69,6 +70,7 @@ impl Documents {
             revocation: url(&paths.revoke),
             introspection: url(&paths.introspect),
             registration: (registration != Registration::Off).then(|| url(&paths.register)),
+            metadata_documents,
         };
         // Resources of other origins publish their own documents.
         let is_here = |resource: &&KnownResource| resource.uri.origin() == policy.issuer.origin();

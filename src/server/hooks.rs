@@ -16,7 +16,7 @@ impl Server {
         user: &User,
         policy: &Policy,
     ) -> Result<bool, HostError> {
-        let client = self.client_view(request.client());
+        let client = self.client_view(request);
         let scopes = policy.scopes.names_of(request.scopes());
         let asked = Asked::new(user, &client, &scopes, request.resources());
         match self.0.host.may_ask(asked).await? {

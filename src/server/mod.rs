@@ -9,11 +9,15 @@ mod client_credentials;
 mod clients;
 mod configuration;
 mod decide;
+mod document_budget;
+mod document_clients;
+mod document_flights;
 mod documents;
 mod grants;
 mod hooks;
 mod introspect;
 mod manage;
+mod metadata_documents;
 mod register;
 mod renew;
 mod resources;
@@ -34,6 +38,7 @@ pub use configuration::InvalidConfiguration;
 pub(crate) use decide::Decision;
 pub(crate) use documents::{Documents, Paths};
 pub use grants::ConnectedApp;
+pub use metadata_documents::MetadataDocuments;
 pub use resources::Resource;
 pub use scopes::{ChangeScopesError, Scopes};
 
@@ -59,6 +64,8 @@ struct Inner {
     documents: ArcSwap<Documents>,
     app: AppView,
     registration: builder::RegistrationRules,
+    /// If clients may be known by metadata documents.
+    metadata_documents: Option<metadata_documents::Rules>,
     fixed_clients: Vec<clients::FixedClient>,
     storage: AnyStorage,
     host: AnyHost,
@@ -164,7 +171,12 @@ impl Server {
         if known.revision == current.revision() {
             return known;
         }
-        match Documents::new(&current.policy, &self.0.paths, self.0.registration.who) {
+        match Documents::new(
+            &current.policy,
+            &self.0.paths,
+            self.0.registration.who,
+            self.0.metadata_documents.is_some(),
+        ) {
             Ok(documents) => {
                 let documents = Arc::new(Documents { revision: current.revision(), ..documents });
                 self.0.documents.store(Arc::clone(&documents));

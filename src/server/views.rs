@@ -6,7 +6,7 @@ use crate::host::{
     ClientView, ConsentForm, ConsentView, ErrorView, Identity, RedirectView, ResourceView, ScopeView, User,
 };
 use crate::protocol::authorize::ValidRequest;
-use crate::protocol::client::{Client, ClientOrigin};
+use crate::protocol::client::ClientOrigin;
 use crate::protocol::error::PageReason;
 use crate::protocol::interaction::Consent;
 use crate::protocol::policy::Policy;
@@ -26,7 +26,7 @@ impl Server {
         let offline = policy.scopes.named(OFFLINE_ACCESS);
         let resources = request.resources().iter().filter_map(|uri| policy.resources.get(uri));
         ConsentView {
-            client: self.client_view(request.client()),
+            client: self.client_view(request),
             app: self.0.app.clone(),
             user: user.label.clone(),
             scopes: policy
@@ -60,15 +60,18 @@ impl Server {
         }
     }
 
-    pub(super) fn client_view(&self, client: &Client) -> ClientView {
+    pub(super) fn client_view(&self, request: &ValidRequest) -> ClientView {
+        let client = request.client();
         ClientView {
             id: client.id.to_string(),
             name: client.display_name().to_owned(),
             home_page: client.metadata.home_page.clone(),
             logo: client.metadata.logo.clone(),
+            document_host: request.document_host(),
             identity: match client.origin {
                 ClientOrigin::Administrator => Identity::Verified,
-                ClientOrigin::Dynamic => Identity::Claimed,
+                ClientOrigin::Document if request.is_of_document_origin() => Identity::Site,
+                ClientOrigin::Dynamic | ClientOrigin::Document => Identity::Claimed,
             },
         }
     }

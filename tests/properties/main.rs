@@ -106,6 +106,16 @@ proptest! {
     }
 
     #[test]
+    fn metadata_documents(uri in like(URI), name in ".{0,40}", cache in like(r"(max-age|s-maxage|no-store|,|=| ){0,4}[0-9]{0,22}"), extra in like(r#"(,"[a-z_]{0,12}":[\[\]{}a-z0-9"]{0,9}){0,2}"#)) {
+        let text = |text: &str| serde_json::Value::from(text).to_string();
+        let (uri_text, name) = (text(&uri), text(&name));
+        let id = "https://client.example/client.json";
+        let body = format!(r#"{{"client_id":"{id}","redirect_uris":[{uri_text}],"client_name":{name}{extra}}}"#);
+        parsers::metadata_document(format!("{uri}\n{cache}\n{body}").as_bytes());
+        parsers::document_url(&uri.replacen("http:", "https:", 1));
+    }
+
+    #[test]
     fn sealed_prompts(text in like("[A-Za-z0-9_-]{0,400}")) { parsers::sealed_prompt(&text); }
 
     #[test]

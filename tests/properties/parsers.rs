@@ -6,9 +6,11 @@
 
 use grantor::host::ReturnTo;
 use grantor::protocol::assertion::{Audience, ClientAssertion};
-use grantor::protocol::client::{Client, ClientId, ClientKeys};
+use grantor::protocol::client::{Client, ClientId, ClientKeys, ClientMetadata};
 use grantor::protocol::client_auth::Presented;
+use grantor::protocol::document_url::DocumentUrl;
 use grantor::protocol::jwk::KeySet;
+use grantor::protocol::metadata_document::{Answered, MetadataDocument};
 use grantor::protocol::params::Parameters;
 use grantor::protocol::pkce::CodeChallenge;
 use grantor::protocol::prompt::ReturnedPrompt;
@@ -17,7 +19,7 @@ use grantor::protocol::resource::ResourceUri;
 use grantor::protocol::secret::{Bearer, BearerKind};
 use grantor::protocol::{authorize, bearer, issuer::Issuer, registration, token};
 use grantor::storage::testkit::records;
-use grantor::{Keys, OrderedId, ScopeSet};
+use grantor::{Keys, OrderedId, ScopeSet, Timestamp};
 
 /// A set of scopes is written down in one way, and that is read as the same set.
 pub fn scope_set(text: &str) {
@@ -175,7 +177,45 @@ pub fn key_set(text: &str) {
 
 /// What is registered has safe redirect URIs, and a name and links that are harmless on a page.
 pub fn registration(body: &[u8]) {
-    let Ok(registration::Registration { metadata, .. }) = registration::read(body) else { return };
+    if let Ok(registration::Registration { metadata, .. }) = registration::read(body) {
+        harmless(&metadata);
+    }
+}
+
+/// What a metadata document says is as harmless as what is registered, it is that of its URL, and it is taken for true
+/// for five minutes to a day. The input is a URL, a `Cache-Control` and a document, each but the last on a line.
+pub fn metadata_document(input: &[u8]) {
+    let mut parts = input.splitn(3, |byte| *byte == b'\n');
+    let mut line = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
+    let (url, cache_control, body) = (line(), line(), line());
+    document_url(&url);
+    let id = ClientId::parse("https://client.example/client.json").expect("an id");
+    let url = DocumentUrl::parse(&id).expect("a URL");
+    let (content_type, cache_control, body) = (Some("application/json"), Some(&*cache_control), body.as_bytes());
+    let answered = Answered { status: 200, content_type, cache_control, age: Some("1"), body };
+    let now = Timestamp::from_millis(1_800_000_000_000);
+    let Ok(document) = MetadataDocument::read(&url, &answered, now) else { return };
+    let sent: serde_json::Value = serde_json::from_slice(body).expect("JSON");
+    assert_eq!(sent["client_id"], id.as_str());
+    let client = document.renewed(&records::client("client"));
+    harmless(&client.metadata);
+    assert!(!client.is_confidential());
+    let record = client.registration.and_then(|registration| registration.document).expect("a record");
+    let fresh = record.fresh_until.since(now).as_secs();
+    assert!((300..=24 * 3600).contains(&fresh), "{fresh}");
+}
+
+/// A URL that is taken is fetched as it is written, from a host that has a name.
+pub fn document_url(text: &str) {
+    let Some(url) = ClientId::parse(text).ok().and_then(|id| DocumentUrl::parse(&id).ok()) else { return };
+    let parsed = url::Url::parse(text).expect("a URL");
+    assert_eq!((parsed.as_str(), parsed.host_str()), (text, Some(url.host())));
+    assert!(text.starts_with(&format!("{}/", url.origin())) && parsed.path() != "/");
+    assert!(matches!(parsed.host(), Some(url::Host::Domain(name)) if name.contains('.')));
+    assert!(!text.contains(['#', '@', '\\']) || text.rfind(['@', '\\']) > Some(url.origin().len()), "{text}");
+}
+
+fn harmless(metadata: &ClientMetadata) {
     assert!(!metadata.redirect_uris.is_empty());
     for uri in &metadata.redirect_uris {
         redirect_uri(uri.as_str());

@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::Reason;
+use super::{DocumentNews, Reason};
 use crate::protocol::client::ClientId;
 use crate::protocol::commit::Owner;
+use crate::protocol::error::DocumentReason;
 use crate::protocol::grant::Subject;
 use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
@@ -25,6 +26,21 @@ pub enum EventKind {
         client: ClientId,
         /// Whether an identical registration was there before and is this one's as well.
         folded: bool,
+    },
+    /// The metadata document of a client was fetched.
+    DocumentFetched {
+        /// The client: the document's URL.
+        client: ClientId,
+        /// What came of it.
+        news: DocumentNews,
+    },
+    /// The metadata document of a client could not be fetched, and what was last read of it was used.
+    DocumentKept {
+        /// The client: the document's URL.
+        client: ClientId,
+        /// Why it could not be.
+        #[serde(serialize_with = "document_reason")]
+        reason: DocumentReason,
     },
     /// The app's own people brought a client.
     ClientCreated {
@@ -262,6 +278,8 @@ impl EventKind {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::ClientRegistered { .. } => "client_registered",
+            Self::DocumentFetched { .. } => "document_fetched",
+            Self::DocumentKept { .. } => "document_kept",
             Self::ClientCreated { .. } => "client_created",
             Self::ClientUpdated { .. } => "client_updated",
             Self::ClientSecretRotated { .. } => "client_secret_rotated",
@@ -291,6 +309,8 @@ impl EventKind {
         match self {
             Self::ClientRegistered { folded: true, .. } => "folded",
             Self::ClientRegistered { folded: false, .. } => "new",
+            Self::DocumentFetched { news, .. } => news.name(),
+            Self::DocumentKept { reason, .. } => Reason::document_name(reason),
             Self::ConsentGiven { answered, .. } => answered.name(),
             Self::TokensIssued { by, .. } => by.name(),
             Self::Introspected { active: true, .. } => "active",
@@ -321,6 +341,8 @@ impl EventKind {
     pub const fn client(&self) -> Option<&ClientId> {
         match self {
             Self::ClientRegistered { client, .. }
+            | Self::DocumentFetched { client, .. }
+            | Self::DocumentKept { client, .. }
             | Self::ClientCreated { client }
             | Self::ClientUpdated { client }
             | Self::ClientSecretRotated { client, .. }
@@ -355,6 +377,8 @@ impl EventKind {
             | Self::GrantRevoked { grant, .. }
             | Self::TokenRevoked { grant, .. } => Some(*grant),
             Self::ClientRegistered { .. }
+            | Self::DocumentFetched { .. }
+            | Self::DocumentKept { .. }
             | Self::ClientCreated { .. }
             | Self::ClientUpdated { .. }
             | Self::ClientSecretRotated { .. }
@@ -376,6 +400,8 @@ impl EventKind {
         match self {
             Self::Refused { reason, .. } => Some(reason),
             Self::ClientRegistered { .. }
+            | Self::DocumentFetched { .. }
+            | Self::DocumentKept { .. }
             | Self::ClientCreated { .. }
             | Self::ClientUpdated { .. }
             | Self::ClientSecretRotated { .. }
@@ -403,6 +429,8 @@ impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ClientRegistered { .. } => "a client registered itself",
+            Self::DocumentFetched { .. } => "a metadata document was fetched",
+            Self::DocumentKept { .. } => "a metadata document was not fetched: its last copy is used",
             Self::ClientCreated { .. } => "a client was created",
             Self::ClientUpdated { .. } => "a client was changed",
             Self::ClientSecretRotated { .. } => "a client got a new secret",
@@ -424,6 +452,10 @@ impl fmt::Display for EventKind {
             Self::Refused { .. } => "refused",
         })
     }
+}
+
+fn document_reason<S: Serializer>(reason: &DocumentReason, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(Reason::document_name(reason))
 }
 
 fn text<S: Serializer>(id: &OrderedId, serializer: S) -> Result<S::Ok, S::Error> {

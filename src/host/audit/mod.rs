@@ -3,6 +3,7 @@
 
 mod event;
 mod name;
+mod news;
 mod reason;
 mod trail;
 
@@ -12,6 +13,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Serialize, Serializer};
 
 pub use event::{Answered, EventKind, IssuedBy};
+pub use news::DocumentNews;
 pub use reason::Reason;
 pub(crate) use trail::Trail;
 

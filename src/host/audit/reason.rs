@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::name::variant_name;
 use crate::protocol::error::{
-    AuthorizeReason, BearerReason, HttpReason, PageReason, RegistrationReason, TokenReason, WireError,
+    AuthorizeReason, BearerReason, DocumentReason, HttpReason, PageReason, RegistrationReason, TokenReason, WireError,
 };
 
 /// The exact reason of a refusal. What the client is told of it is [`Reason::wire`], and that is often less.
@@ -35,12 +35,22 @@ impl Reason {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Authorize(reason) | Self::Page(PageReason::RequestRefused(reason)) => variant_name(reason),
+            Self::Page(PageReason::Document(reason)) => Self::document_name(reason),
             Self::Page(reason) => variant_name(reason),
             Self::Token(TokenReason::Assertion(reason)) => variant_name(reason),
             Self::Token(reason) => variant_name(reason),
             Self::Registration(reason) => variant_name(reason),
             Self::Bearer(reason) => variant_name(reason),
             Self::Http(reason) => variant_name(reason),
+        }
+    }
+
+    /// The name of what is wrong with a metadata document.
+    pub(super) fn document_name(reason: &DocumentReason) -> &'static str {
+        match reason {
+            DocumentReason::Url(reason) => variant_name(reason),
+            DocumentReason::Metadata(reason) => variant_name(reason),
+            other => variant_name(other),
         }
     }
 

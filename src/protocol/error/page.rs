@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{AuthorizeReason, WireError, wire};
+use super::{AuthorizeReason, DocumentReason, WireError, wire};
 
 /// Why an authorization request gets a page and never a redirect: there is nobody to redirect to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -18,6 +18,9 @@ pub enum PageReason {
     /// The client was shut out by the app's own people.
     #[error("the client is blocked")]
     ClientBlocked,
+    /// The client is to be known by a metadata document, and is not.
+    #[error("{0}")]
+    Document(#[from] DocumentReason),
     /// There is no `redirect_uri` though the client has several, or several were sent.
     #[error("redirect_uri is missing or repeated")]
     RedirectUriMissing,
@@ -74,6 +77,7 @@ impl PageReason {
             Self::ClientMissing => wire("invalid_request", 400, "The app did not say which app it is."),
             Self::ClientUnknown => wire("invalid_client", 400, "The app that sent you here is not known."),
             Self::ClientBlocked => wire("unauthorized_client", 403, "The app that sent you here is blocked."),
+            Self::Document(reason) => reason.wire(),
             Self::RedirectUriMissing => wire("invalid_request", 400, "The app did not say where to send you back to."),
             // RFC 6749 §3.1.2.4: "MUST NOT automatically redirect the user-agent to the invalid redirection URI"
             Self::RedirectUriNotRegistered => {
@@ -120,6 +124,7 @@ impl PageReason {
             Self::ClientUnknown => {
                 "Nothing was shared. Remove the connection in the app and add it again, so that the app introduces itself anew. If that does not help, tell its makers."
             }
+            Self::Document(reason) => document_advice(reason),
             Self::ClientBlocked => "Nothing was shared. Whoever runs this site has shut the app out; ask them why.",
             Self::RedirectUriNotRegistered => {
                 "Nothing was shared. If you did not start this yourself, close the page; otherwise tell the makers of the app."
@@ -153,6 +158,31 @@ impl PageReason {
             Self::ServerError | Self::Unavailable => {
                 "Nothing was shared. Wait a moment, then reload this page or start again from the app."
             }
+        }
+    }
+}
+
+const fn document_advice(reason: DocumentReason) -> &'static str {
+    match reason {
+        DocumentReason::HostNotAllowed | DocumentReason::NotAdmitted => {
+            "Nothing was shared. Whoever runs this site decides which apps may connect; ask them."
+        }
+        DocumentReason::TooManyFetches
+        | DocumentReason::Unreachable
+        | DocumentReason::TimedOut
+        | DocumentReason::SiteFails => {
+            "Nothing was shared. Wait a moment, then reload this page. If that does not help, tell the makers of the app."
+        }
+        DocumentReason::Url(_)
+        | DocumentReason::AddressNotPublic
+        | DocumentReason::Status
+        | DocumentReason::DocumentTooLarge
+        | DocumentReason::ContentType
+        | DocumentReason::OtherDocument
+        | DocumentReason::SecretInDocument
+        | DocumentReason::AuthMethod
+        | DocumentReason::Metadata(_) => {
+            "Nothing was shared. If you did not start this yourself, close the page; otherwise tell the makers of the app."
         }
     }
 }

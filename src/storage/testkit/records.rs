@@ -122,7 +122,7 @@ pub fn client(id: &str) -> Client {
 #[must_use]
 pub fn registered(id: &str, fold: Option<[u8; 32]>, until: Timestamp) -> Client {
     Client {
-        registration: Some(SelfRegistration { fold, token: None }),
+        registration: Some(SelfRegistration { fold, ..SelfRegistration::default() }),
         tenure: Some(Tenure { until, granted: false }),
         ..client(id)
     }

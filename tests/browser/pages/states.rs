@@ -68,6 +68,7 @@ fn client() -> ClientView {
         name: "Skyline Roadmaps".into(),
         home_page: Some("https://skyline.example/about".into()),
         logo: None,
+        document_host: None,
         identity: Identity::Claimed,
     }
 }

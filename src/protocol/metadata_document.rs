@@ -1,0 +1,289 @@
+//! Metadata documents of clients
+//! ([draft-ietf-oauth-client-id-metadata-document](https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/)
+//! §4): what one has to be, and the client that comes of it.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use super::admission::Terms;
+use super::client::{
+    AuthMethod, Client, ClientAuthentication, ClientMetadata, ClientOrigin, ConsentPolicy, SelfRegistration, Tenure,
+};
+use super::document_caching::{DocumentRecord, freshness};
+use super::document_url::DocumentUrl;
+use super::error::DocumentReason;
+use super::policy::Policy;
+use super::registration::{self, OneOrMany};
+use super::time::Timestamp;
+
+/// The largest document, in bytes. The draft (§6.6) suggests 5 KB for what it has to hold.
+pub const MAX_BYTES: usize = 64 * 1024;
+/// More keys than a client has.
+const MAX_KEYS_BYTES: usize = 16 * 1024;
+
+/// What a site answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Content-Type`
+    pub content_type: Option<&'a str>,
+    /// `Cache-Control`
+    pub cache_control: Option<&'a str>,
+    /// `Age`
+    pub age: Option<&'a str>,
+    /// The content.
+    pub body: &'a [u8],
+}
+
+/// A document that is one.
+#[derive(Debug, Clone)]
+pub struct MetadataDocument {
+    metadata: ClientMetadata,
+    record: DocumentRecord,
+}
+
+/// The fields that this server looks at. All others are ignored, and so nothing that only an administrator decides
+/// can be set by one (attack 30); a field that is there twice makes it no document.
+#[derive(Deserialize)]
+struct Fields {
+    client_id: Option<String>,
+    client_secret: Option<IgnoredAny>,
+    client_secret_expires_at: Option<IgnoredAny>,
+    redirect_uris: Option<Vec<String>>,
+    client_name: Option<String>,
+    client_uri: Option<String>,
+    logo_uri: Option<String>,
+    token_endpoint_auth_method: Option<OneOrMany>,
+    grant_types: Option<Vec<String>>,
+    jwks: Option<Value>,
+    jwks_uri: Option<String>,
+}
+
+impl MetadataDocument {
+    /// Reads what the site of a document answered at `now`.
+    ///
+    /// Grant and response types that are not known are ignored, as at registration.
+    ///
+    /// # Errors
+    /// See [`DocumentReason`].
+    pub fn read(url: &DocumentUrl, answered: &Answered<'_>, now: Timestamp) -> Result<Self, DocumentReason> {
+        match answered.status {
+            200 => {}
+            429 | 500..=599 => return Err(DocumentReason::SiteFails),
+            // Draft §4: "MUST NOT automatically follow HTTP redirects", and any other status than 200 is an error
+            _ => return Err(DocumentReason::Status),
+        }
+        if !answered.content_type.is_some_and(is_json) {
+            return Err(DocumentReason::ContentType);
+        }
+        let fields = read_fields(answered.body)?;
+        // Draft §4.1: it "MUST match the URL of the document using simple string comparison"
+        if fields.client_id.as_deref() != Some(url.as_str()) {
+            return Err(DocumentReason::OtherDocument);
+        }
+        // Draft §4.1: the properties "MUST NOT be used"
+        if fields.client_secret.is_some() || fields.client_secret_expires_at.is_some() {
+            return Err(DocumentReason::SecretInDocument);
+        }
+        let metadata = ClientMetadata {
+            redirect_uris: registration::redirect_uris(&fields.redirect_uris.unwrap_or_default())?,
+            name: registration::name(fields.client_name)?,
+            home_page: fields.client_uri.filter(|url| registration::is_web_page(url)),
+            logo: fields.logo_uri.filter(|url| registration::is_web_page(url)),
+            auth_method: auth_method(fields.token_endpoint_auth_method)?,
+            grant_types: registration::grant_types(&fields.grant_types.unwrap_or_default())?,
+        };
+        let record = DocumentRecord {
+            fetched_at: now,
+            fresh_until: now.after(freshness(answered.cache_control, answered.age)),
+            jwks: fields.jwks.filter(|keys| keys.is_object() && keys.to_string().len() <= MAX_KEYS_BYTES),
+            jwks_uri: fields.jwks_uri.filter(|url| registration::is_web_page(url)),
+        };
+        Ok(Self { metadata, record })
+    }
+
+    /// The client of a document that was never seen, on the terms of the app. What takes a secret is no part of them:
+    /// it has none.
+    #[must_use]
+    pub fn client(self, url: &DocumentUrl, terms: &Terms, now: Timestamp, policy: &Policy) -> Client {
+        let terms = &terms.by_id(&policy.scopes);
+        Client {
+            id: url.id().clone(),
+            origin: ClientOrigin::Document,
+            authentication: ClientAuthentication::None,
+            metadata: self.metadata,
+            scope_ceiling: terms.scopes.clone(),
+            consent_policy: ConsentPolicy::Ask,
+            blocked: false,
+            lifetimes: terms.lifetimes,
+            introspects: None,
+            registration: Some(SelfRegistration { document: Some(self.record), ..SelfRegistration::default() }),
+            tenure: Some(Tenure { until: now.after(policy.lifetimes.registration), granted: false }),
+            created_at: now,
+            revision: 0,
+        }
+    }
+
+    /// The client of a document that was read before, as it says now. What the app's own people have said of it
+    /// stays.
+    #[must_use]
+    pub fn renewed(self, stored: &Client) -> Client {
+        let registration = SelfRegistration { document: Some(self.record), ..SelfRegistration::default() };
+        Client {
+            authentication: ClientAuthentication::None,
+            metadata: self.metadata,
+            registration: Some(registration),
+            ..stored.clone()
+        }
+    }
+}
+
+fn read_fields(body: &[u8]) -> Result<Fields, DocumentReason> {
+    if body.len() > MAX_BYTES {
+        return Err(DocumentReason::DocumentTooLarge);
+    }
+    registration::check_depth(body)?;
+    let no_metadata = |_| DocumentReason::Metadata(super::error::RegistrationReason::NotMetadata);
+    serde_json::from_slice(body).map_err(no_metadata)
+}
+
+/// The way to authenticate that a document's client will use: of a list, as some clients send, one that this server
+/// has. A method that takes more than the document itself is chosen here as well.
+fn auth_method(sent: Option<OneOrMany>) -> Result<AuthMethod, DocumentReason> {
+    let sent = match sent {
+        // The default of RFC 7591 §2 is a shared secret, and there is none.
+        None => return Ok(AuthMethod::None),
+        Some(OneOrMany::One(method)) => vec![method],
+        Some(OneOrMany::Many(methods)) => methods,
+    };
+    // Draft §4.1: no method that is "based around a shared symmetric secret"
+    let has_none = sent.iter().any(|method| method == "none");
+    if has_none { Ok(AuthMethod::None) } else { Err(DocumentReason::AuthMethod) }
+}
+
+/// `application/json`, or another type that is JSON by its suffix (RFC 6839 §3.1).
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let Some(subtype) = essence.strip_prefix("application/") else { return false };
+    subtype == "json" || subtype.strip_suffix("+json").is_some_and(|prefix| !prefix.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::client::{ClientId, GrantType};
+    use super::super::error::RegistrationReason;
+    use super::*;
+
+    const URL: &str = "https://client.example/client.json";
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn url() -> DocumentUrl {
+        DocumentUrl::parse(&ClientId::parse(URL).unwrap()).unwrap()
+    }
+
+    fn answered(body: &str) -> Answered<'_> {
+        let content_type = Some("application/json");
+        Answered { status: 200, content_type, cache_control: None, age: None, body: body.as_bytes() }
+    }
+
+    /// The honest document with these members added.
+    fn with(members: &str) -> String {
+        format!(r#"{{"client_id":"{URL}","redirect_uris":["https://client.example/cb"]{members}}}"#)
+    }
+
+    fn read(body: &str) -> Result<MetadataDocument, DocumentReason> {
+        MetadataDocument::read(&url(), &answered(body), NOW)
+    }
+
+    #[test]
+    fn attack_34_what_is_no_document_of_that_url_is_refused() {
+        use DocumentReason::*;
+        for (body, reason) in [
+            (String::new(), Metadata(RegistrationReason::NotMetadata)),
+            ("[]".to_owned(), Metadata(RegistrationReason::NotMetadata)),
+            ("null".to_owned(), Metadata(RegistrationReason::NotMetadata)),
+            (format!("{} x", with("")), Metadata(RegistrationReason::NotMetadata)),
+            ("[".repeat(60_000), Metadata(RegistrationReason::NotMetadata)),
+            (format!("{{\"x\":{}", "[".repeat(60_000)), Metadata(RegistrationReason::NotMetadata)),
+            (with(&format!(r#","client_id":"{URL}""#)), Metadata(RegistrationReason::NotMetadata)),
+            (with(r#","client_name":7"#), Metadata(RegistrationReason::NotMetadata)),
+            ("{}".to_owned(), OtherDocument),
+            (with("").replace(URL, "https://client.example/client.json/"), OtherDocument),
+            (with("").replace(URL, "https://CLIENT.example/client.json"), OtherDocument),
+            (with("").replace(URL, "https://other.example/client.json"), OtherDocument),
+            (with(r#","client_secret":"s3cret""#), SecretInDocument),
+            (with(r#","client_secret":"""#), SecretInDocument),
+            (with(r#","client_secret_expires_at":0"#), SecretInDocument),
+            (with(r#","token_endpoint_auth_method":"client_secret_basic""#), AuthMethod),
+            (with(r#","token_endpoint_auth_method":"client_secret_jwt""#), AuthMethod),
+            (with(r#","token_endpoint_auth_method":["client_secret_post"]"#), AuthMethod),
+            (with(r#","token_endpoint_auth_method":[]"#), AuthMethod),
+            (format!(r#"{{"client_id":"{URL}"}}"#), Metadata(RegistrationReason::RedirectUrisMissing)),
+            (with(r#","grant_types":["implicit"]"#), Metadata(RegistrationReason::NoGrantType)),
+            (with(&format!(r#","x":"{}""#, "x".repeat(MAX_BYTES))), DocumentTooLarge),
+        ] {
+            assert_eq!(read(&body).unwrap_err(), reason, "{}", &body[..body.len().min(200)]);
+        }
+        for uri in ["javascript:alert(1)", "http://client.example/cb", "https://client.example/cb#f"] {
+            let body = with("").replace("https://client.example/cb", uri);
+            let refused = read(&body).unwrap_err();
+            assert!(matches!(refused, Metadata(RegistrationReason::RedirectUri(_))), "{uri}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn attack_33_only_a_plain_answer_with_json_is_read() {
+        let body = with("");
+        for (status, reason) in [
+            (301, DocumentReason::Status),
+            (302, DocumentReason::Status),
+            (201, DocumentReason::Status),
+            (204, DocumentReason::Status),
+            (304, DocumentReason::Status),
+            (404, DocumentReason::Status),
+            (429, DocumentReason::SiteFails),
+            (500, DocumentReason::SiteFails),
+            (503, DocumentReason::SiteFails),
+        ] {
+            let answered = Answered { status, ..answered(&body) };
+            assert_eq!(MetadataDocument::read(&url(), &answered, NOW).unwrap_err(), reason, "{status}");
+        }
+        for content_type in [None, Some(""), Some("text/html"), Some("text/json"), Some("application/+json")] {
+            let answered = Answered { content_type, ..answered(&body) };
+            let refused = MetadataDocument::read(&url(), &answered, NOW).unwrap_err();
+            assert_eq!(refused, DocumentReason::ContentType, "{content_type:?}");
+        }
+        for content_type in ["application/json; charset=utf-8", "Application/JSON", "application/oauth-client+json"] {
+            let answered = Answered { content_type: Some(content_type), ..answered(&body) };
+            assert!(MetadataDocument::read(&url(), &answered, NOW).is_ok(), "{content_type}");
+        }
+    }
+
+    #[test]
+    fn attack_30_a_document_sets_nothing_that_only_an_administrator_decides() {
+        let body = with(
+            r#","first_party":true,"consent_policy":"skip","origin":"administrator","scope":"admin","scope_ceiling":["admin"],
+               "introspects":[],"grant_types":["client_credentials","authorization_code","refresh_token","urn:x"],
+               "response_types":["code","token"],"blocked":false,"tenure":null,"revision":7"#,
+        );
+        let document = read(&body).unwrap();
+        assert_eq!(document.metadata.grant_types, [GrantType::AuthorizationCode, GrantType::RefreshToken]);
+    }
+
+    #[test]
+    fn lists_of_methods_are_read_and_keys_are_kept() {
+        let body = with(
+            r#","token_endpoint_auth_method":["private_key_jwt","none"],"jwks_uri":"https://client.example/jwks",
+               "jwks":{"keys":[]}"#,
+        );
+        let document = read(&body).unwrap();
+        assert_eq!(document.metadata.auth_method, AuthMethod::None);
+        assert_eq!(document.record.jwks_uri.as_deref(), Some("https://client.example/jwks"));
+        assert!(document.record.jwks.is_some());
+        let inert = with(r#","jwks_uri":"http://127.0.0.1/","logo_uri":"javascript:alert(1)","client_uri":"x""#);
+        let MetadataDocument { metadata, record } = read(&inert).unwrap();
+        assert_eq!((record.jwks_uri, metadata.logo, metadata.home_page), (None, None, None));
+    }
+}
