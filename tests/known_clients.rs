@@ -129,7 +129,7 @@ async fn claude_code_connects_from_any_port() {
 }
 
 #[tokio::test]
-async fn chatgpt_connects_and_its_origin_root_is_not_a_resource_yet() {
+async fn chatgpt_connects_and_the_origin_is_no_resource_unless_the_app_says_so() {
     let world = World::new();
     for callback in
         ["https://chatgpt.com/connector_platform_oauth_redirect", "https://chatgpt.com/connector/oauth/AbC-123_x"]

@@ -156,7 +156,7 @@ impl Guard {
     fn refuse(&self, turned: Turned) -> Refusal {
         match turned {
             Turned::Preflight => Refusal::Preflight,
-            Turned::Short(principal) => principal.lacks(&self.0.required),
+            Turned::Short(principal) => principal.lacks(&ScopeSet::empty()),
             Turned::Away(reason, token) if self.0.required.is_empty() => {
                 let shared = &self.0.shared;
                 let scopes = shared.in_force.last_known().policy.suggested(&shared.resource);

@@ -50,9 +50,7 @@ impl Resource {
         self.scopes = Some(scopes.to_owned());
         self
     }
-}
 
-impl Resource {
     /// Where developers read about it, an `https` URL: `resource_documentation` of its metadata (RFC 9728 §2).
     #[must_use]
     pub fn documentation(mut self, url: &str) -> Self {
