@@ -62,6 +62,8 @@ export class Person {
     throw new Error(`still not back after ${MOST_HOPS} hops: ${address}`);
   }
 
+  async quit() {}
+
   async #request(address, body) {
     const { origin } = new URL(address);
     const known = this.#cookies.get(origin) ?? new Map();

@@ -2,11 +2,14 @@
 //
 // PACKAGE=@modelcontextprotocol/sdk (version 1) or @modelcontextprotocol/client (version 2)
 // node typescript.mjs http://127.0.0.1:PORT/mcp
+//
+// With BROWSER=1 the person has a real browser.
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
-import { Person } from './person.mjs';
+
+const { Person } = await import(process.env.BROWSER ? './browser.mjs' : './person.mjs');
 
 const PACKAGE = process.env.PACKAGE;
 const REDIRECT_URI = 'http://localhost:8123/callback';
@@ -27,7 +30,7 @@ const told = (what, detail = '') => console.log(`   ${what} ${detail}`);
 
 class Provider {
   #state = crypto.randomUUID();
-  #person = new Person();
+  person = new Person();
   kept = {};
   asked = [];
 
@@ -54,7 +57,7 @@ class Provider {
 
   /** The person logs in and consents; the parameters that the client gets back. */
   async consent() {
-    const back = (await this.#person.go(this.asked.at(-1).href, REDIRECT_URI)).searchParams;
+    const back = (await this.person.go(this.asked.at(-1).href, REDIRECT_URI)).searchParams;
     assert.equal(back.get('error'), null, `${back}`);
     assert.equal(back.get('state'), this.#state);
     assert.equal(back.get('iss'), mcp.origin);
@@ -120,4 +123,5 @@ assert.notEqual(provider.kept.tokens.refresh_token, used, 'refresh tokens are ro
 assert.equal(provider.asked.length, 2, 'nobody is asked for a refresh');
 told('refreshed', scopes());
 await client.close();
+await provider.person.quit();
 process.exit(0);
