@@ -2,6 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
+#[cfg(feature = "postgres")]
+#[path = "../support/postgres.rs"]
+mod postgres;
+#[cfg(feature = "sqlite")]
+#[path = "../scratch/mod.rs"]
+mod scratch;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -14,6 +20,7 @@ mod refusals;
 #[path = "../client_assertions/keys.rs"]
 mod signing;
 mod site;
+mod stores;
 
 use grantor::protocol::client::ClientOrigin;
 use grantor::{ClientChange, ClientId};
