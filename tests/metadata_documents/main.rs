@@ -14,7 +14,6 @@ mod support;
 mod caching;
 mod fetched_keys;
 mod key_attacks;
-mod real_clients;
 mod refusals;
 #[allow(dead_code, reason = "its other user makes more of it")]
 #[path = "../client_assertions/keys.rs"]
