@@ -9,6 +9,7 @@ use grantor::protocol::admission::Terms;
 use grantor::protocol::assertion::{Audience, ClientAssertion};
 use grantor::protocol::client::{Client, ClientId, ClientKeys, ClientMetadata, KeyPlace};
 use grantor::protocol::client_auth::Presented;
+use grantor::protocol::client_keys::FetchedKeys;
 use grantor::protocol::document_url::DocumentUrl;
 use grantor::protocol::jwk::KeySet;
 use grantor::protocol::metadata_document::{Answered, MetadataDocument};
@@ -166,9 +167,19 @@ pub fn assertion(header: &str, claims: &str) {
     );
 }
 
-/// Keys are few and public, and written down in one way.
+/// Keys are few and public, written down in one way, and the same ones wherever they are read.
 pub fn key_set(text: &str) {
-    let Ok(set) = KeySet::parse(text) else { return };
+    let parsed = KeySet::parse(text);
+    let (content_type, body) = (Some("application/json"), text.as_bytes());
+    let answered = Answered { status: 200, content_type, cache_control: None, age: None, body };
+    let fetched = FetchedKeys::read(&answered, Timestamp::from_millis(1_800_000_000_000));
+    let Ok(set) = parsed else {
+        assert!(fetched.is_err(), "what will not do will not do elsewhere");
+        return;
+    };
+    if let Ok(fetched) = fetched {
+        assert_eq!(*fetched.set(), set);
+    }
     let json = serde_json::to_value(&set).expect("keys have a JSON form");
     assert_eq!(KeySet::parse(&json.to_string()), Ok(set));
     let keys = json["keys"].as_array().expect("an array");
