@@ -42,7 +42,7 @@ pub(super) struct Boarded<'a, K: Hash + Eq> {
     flight: Arc<Flight>,
 }
 
-impl<K: Hash + Eq + Clone> Flights<K> {
+impl<K: Hash + Eq + Clone + Send + Sync> Flights<K> {
     /// The right to fetch, or what came of the fetch that was under way.
     pub(super) async fn board(&self, id: &K) -> Boarding<'_, K> {
         let flight = {
