@@ -9,7 +9,9 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::{Router, routing::any_service, routing::get};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use grantor::{Host, HostError, MemoryStorage, Principal, Refusal, Registration, ReturnTo, Server, SignIn, User};
+use grantor::{
+    Builder, Host, HostError, MemoryStorage, Principal, Refusal, Registration, ReturnTo, Server, SignIn, User,
+};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rmcp::handler::server::{tool::Extension, wrapper::Parameters};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
@@ -99,7 +101,7 @@ async fn step_up(principal: Principal, request: Request, next: Next) -> Result<R
 
 // -- what lets AI tools in
 
-pub(crate) fn routes(app: App) -> Result<Router, Box<dyn Error>> {
+pub(crate) fn routes(app: App, change: impl FnOnce(Builder) -> Builder) -> Result<Router, Box<dyn Error>> {
     let oauth = Server::builder(&app.origin)
         .storage(MemoryStorage::new()) // a real app keeps what it granted: SqliteStorage, PostgresStorage
         .host(app.clone())
@@ -109,8 +111,8 @@ pub(crate) fn routes(app: App) -> Result<Router, Box<dyn Error>> {
         .scope("projects:delete", "Delete projects for ever")
         .default_scopes("projects:read projects:write")
         .resource("/mcp")
-        .registration(Registration::Open)
-        .build()?;
+        .registration(Registration::Open);
+    let oauth = change(oauth).build()?;
     let projects = Projects::default();
     let config = StreamableHttpServerConfig::default().with_legacy_session_mode(false).with_json_response(true);
     let mcp: StreamableHttpService<Projects, NeverSessionManager> =
@@ -190,7 +192,7 @@ fn from_env(name: &str) -> Option<String> {
 async fn main() -> Result<(), Box<dyn Error>> {
     let address = format!("127.0.0.1:{}", from_env("PORT").unwrap_or_else(|| "4100".to_owned()));
     let password = from_env("PASSWORD").or_else(random).ok_or("no randomness is to be had")?;
-    let router = routes(App::new(format!("http://{address}"), &password))?;
+    let router = routes(App::new(format!("http://{address}"), &password), |oauth| oauth)?;
     let listener = tokio::net::TcpListener::bind(&address).await?;
     println!("Add http://{address}/mcp to your AI tool; Ada's password is {password}");
     Ok(axum::serve(listener, router).await?)

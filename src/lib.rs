@@ -35,7 +35,7 @@
 //! | `actix` | `grantor::actix`: the routes, the guard as a middleware and the extractor |
 //! | `sqlite` | `grantor::SqliteStorage`: a file, durable and without a server |
 //! | `postgres` | `grantor::PostgresStorage`: one database for many instances of the app |
-//! | `fetch` | `grantor::GuardedFetcher`: gets metadata documents of clients, and nothing from your own network |
+//! | `fetch` | `grantor::GuardedFetcher`: gets metadata documents and keys of clients, and nothing from your own network |
 //! | `metrics` | counters and durations through the `metrics` facade; see [`manual::audit`] |
 //! | `testkit` | `grantor::storage::testkit`: the conformance kit for stores |
 //!

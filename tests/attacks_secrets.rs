@@ -13,7 +13,7 @@ use grantor::host::{ConsentView, DecidedView, ErrorView, Page};
 use grantor::protocol::admission::Terms;
 use grantor::protocol::authorize::{self, ValidRequest};
 use grantor::protocol::client::Client as StoredClient;
-use grantor::protocol::client_auth::Presented;
+use grantor::protocol::client_auth::{Identity, Presented};
 use grantor::protocol::new_client::NewClientSeed;
 use grantor::protocol::params::Parameters;
 use grantor::protocol::policy::Policy;
@@ -122,7 +122,7 @@ fn policy() -> Policy {
 
 /// A client that registered itself: as it is kept, and as it knows itself.
 fn registered(policy: &Policy, shown: &mut Vec<String>) -> (Arc<StoredClient>, Client) {
-    let metadata = registration::read(format!(r#"{{"redirect_uris":["{CALLBACK}"]}}"#).as_bytes()).unwrap();
+    let metadata = registration::read(format!(r#"{{"redirect_uris":["{CALLBACK}"]}}"#).as_bytes(), false).unwrap();
     let seed = NewClientSeed::from_random(&[9; NewClientSeed::LEN]);
     let mut terms = Terms::default();
     terms.managed = true;
@@ -164,7 +164,7 @@ fn attack_49_debug_of_the_protocols_steps_tells_no_secret() {
     let body = support::encode(&pairs(&known.token_request(&code, &[])));
     let parameters = Parameters::parse(body.as_bytes(), &token::PARAMETERS);
     let presented = Presented::read(std::iter::empty(), &parameters).unwrap();
-    let exchange = CodeExchange::read(&parameters, &client).unwrap();
+    let exchange = CodeExchange::read(&parameters, &client, Identity::Claimed).unwrap();
     shown.push(format!("{parameters:?} {presented:?} {exchange:?}"));
     let stored =
         grantor::storage::StoredCode { code: record.code, redeemed: false, grant: record.grant, revoked: false };

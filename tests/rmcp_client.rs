@@ -25,7 +25,7 @@ const REDIRECT_URI: &str = "http://127.0.0.1:8787/callback/1";
 async fn start() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
-    let router = example::routes(example::App::new(origin.clone(), "secret")).unwrap();
+    let router = example::routes(example::App::new(origin.clone(), "secret"), |oauth| oauth).unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     format!("{origin}/mcp")
 }

@@ -1,4 +1,4 @@
-//! Fetching from the web for clients: their metadata documents.
+//! Fetching from the web for clients: their metadata documents and their keys.
 
 use bytes::Bytes;
 

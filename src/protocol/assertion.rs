@@ -11,6 +11,7 @@ use super::client::{ClientId, ClientKeys};
 use super::commit::ClaimOnce;
 use super::error::AssertionReason;
 use super::issuer::Issuer;
+use super::jwk::KeySet;
 use super::jws::Jws;
 use super::time::Timestamp;
 
@@ -101,8 +102,9 @@ impl ClientAssertion {
         &self.client
     }
 
-    /// Finds that the assertion is for this server, good now, and signed by one of these keys of its client; `None`
-    /// if that has none. Only after that, so that nobody uses up the `jti` of another, it has to be claimed.
+    /// Finds that the assertion is for this server, good now, and signed by one of the keys of its client, which has
+    /// these, some of them `fetched`; `None` if it has none. Only after that, so that nobody uses up the `jti` of
+    /// another, it has to be claimed.
     ///
     /// Without keys the same work is done as with one (attack 29).
     ///
@@ -111,6 +113,7 @@ impl ClientAssertion {
     pub fn check(
         &self,
         keys: Option<&ClientKeys>,
+        fetched: Option<&KeySet>,
         audience: &Audience<'_>,
         now: Timestamp,
     ) -> Result<ClaimOnce, AssertionReason> {
@@ -119,16 +122,29 @@ impl ClientAssertion {
         if !is_for_issuer && !audience.is_token_endpoint(&self.audience) {
             return Err(AssertionReason::Audience);
         }
-        let Some(keys) = keys.filter(|keys| self.jws.is_by(&keys.set)) else {
-            if keys.is_none() {
-                let _ = self.jws.is_by_nobody();
-            }
-            return Err(AssertionReason::Signature);
+        let is_signed = match keys.and_then(|keys| keys.set(fetched)) {
+            Some(set) => self.is_signed_by(set),
+            None => self.jws.is_by_nobody(),
         };
-        if !is_for_issuer && !keys.token_endpoint_audience {
+        if !is_signed {
+            return Err(AssertionReason::Signature);
+        }
+        if !is_for_issuer && !keys.is_some_and(|keys| keys.token_endpoint_audience) {
             return Err(AssertionReason::Audience);
         }
         Ok(self.claim(now))
+    }
+
+    /// Whether it might be good, as far as that can be told before its client's keys are there: what is not is no
+    /// reason to fetch them.
+    pub(super) fn might_be_good(&self, keys: &ClientKeys, audience: &Audience<'_>, now: Timestamp) -> bool {
+        let is_for_us = audience.is_issuer(&self.audience)
+            || (keys.token_endpoint_audience && audience.is_token_endpoint(&self.audience));
+        is_for_us && self.check_times(now).is_ok()
+    }
+
+    pub(super) fn is_signed_by(&self, keys: &KeySet) -> bool {
+        self.jws.is_by(keys)
     }
 
     fn check_times(&self, now: Timestamp) -> Result<(), AssertionReason> {

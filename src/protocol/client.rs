@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::catalogue::ScopeCatalogue;
+pub use super::client_keys::{ClientKeys, KeyPlace, KeysUrl};
 use super::document_caching::DocumentRecord;
-use super::jwk::KeySet;
 use super::redirect::{RedirectUri, VerifiedRedirectUri};
 use super::resource::ResourceUri;
 use super::scope::{OFFLINE_ACCESS, ScopeSet};
@@ -96,23 +96,14 @@ pub enum ClientAuthentication {
 }
 
 impl ClientAuthentication {
-    /// The public keys of a client that authenticates by them.
+    /// What is known of the keys of a client that authenticates by them.
     #[must_use]
-    pub const fn keys(&self) -> Option<&KeySet> {
+    pub const fn keys(&self) -> Option<&ClientKeys> {
         match self {
-            Self::Keys(keys) => Some(&keys.set),
+            Self::Keys(keys) => Some(keys),
             Self::None | Self::Secret(_) | Self::Rotating { .. } => None,
         }
     }
-}
-
-/// The keys by which a client proves who it is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ClientKeys {
-    /// Its public keys. While it rotates them, old and new ones are in here beside each other.
-    pub set: KeySet,
-    /// Whether its assertions may also be addressed to the token endpoint, and not to the issuer alone.
-    pub token_endpoint_audience: bool,
 }
 
 /// The registered name of the way to authenticate (RFC 7591 §2).
@@ -308,10 +299,22 @@ impl Client {
         self.metadata.name.as_deref().unwrap_or(self.id.as_str())
     }
 
-    /// Whether the client proves who it is (RFC 6749 §2.1).
+    /// Whether the client proves who it is (RFC 6749 §2.1), each time.
     #[must_use]
     pub const fn is_confidential(&self) -> bool {
-        !matches!(self.authentication, ClientAuthentication::None)
+        match &self.authentication {
+            ClientAuthentication::None => false,
+            ClientAuthentication::Keys(keys) => !keys.optional,
+            ClientAuthentication::Secret(_) | ClientAuthentication::Rotating { .. } => true,
+        }
+    }
+
+    /// Whether the client has something to ask for: somebody let it in, be it the app's own people or a user. A
+    /// stranger that merely brought its metadata has nothing to prove.
+    #[must_use]
+    pub fn was_let_in(&self) -> bool {
+        let acts_alone = self.may_use(GrantType::ClientCredentials) || self.introspects.is_some();
+        acts_alone || self.tenure.is_none_or(|tenure| tenure.granted)
     }
 
     /// Whether all that it was given must end as it becomes `next`: as that it can act for itself no more, or does not

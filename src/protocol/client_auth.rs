@@ -5,9 +5,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::assertion::{ASSERTION_TYPE, Audience, ClientAssertion};
-use super::client::{Client, ClientAuthentication, ClientId};
+use super::client::{Client, ClientAuthentication, ClientId, KeyPlace, KeysUrl};
 use super::commit::ClaimOnce;
 use super::error::{AssertionReason, TokenReason};
+use super::jwk::KeySet;
 use super::params::{Parameters, decode};
 use super::secret::SecretHash;
 use super::time::Timestamp;
@@ -36,6 +37,15 @@ pub enum Proven {
     Wholly,
     /// If this is the first claim: its assertion is good once (RFC 7523 §3).
     IfFirst(ClaimOnce),
+}
+
+/// What it is worth that a request names its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Identity {
+    /// The client says so, as a public one may.
+    Claimed,
+    /// The client has proven it by a secret or a signature.
+    Proven,
 }
 
 /// The hashes of the secret as it was sent, and as it reads when it is decoded.
@@ -121,7 +131,41 @@ impl Presented {
         &self.id
     }
 
-    /// Finds that the request comes from `client`, by the class of authentication that it registered.
+    /// What the client's word is worth once it was authenticated.
+    #[must_use]
+    pub const fn identity(&self) -> Identity {
+        match self.proof {
+            Proof::Nothing => Identity::Claimed,
+            Proof::Secret(_) | Proof::Assertion(_) => Identity::Proven,
+        }
+    }
+
+    /// Where the keys are without which nothing can be said of the request, if they are not here. All that can be
+    /// told without them is in order by then: nothing is fetched for whoever has nothing to prove, nor for an
+    /// assertion that would be refused by whatever key.
+    #[must_use]
+    pub fn keys_to_fetch<'a>(
+        &self,
+        client: Option<&'a Client>,
+        audience: &Audience<'_>,
+        now: Timestamp,
+    ) -> Option<&'a KeysUrl> {
+        let (Proof::Assertion(assertion), Some(client)) = (&self.proof, client) else { return None };
+        let keys = client.authentication.keys().filter(|_| !client.blocked && client.was_let_in())?;
+        match &keys.place {
+            KeyPlace::Url(url) if assertion.might_be_good(keys, audience, now) => Some(url),
+            KeyPlace::Url(_) | KeyPlace::Set(_) => None,
+        }
+    }
+
+    /// Whether one of these keys made the signature of its assertion.
+    #[must_use]
+    pub fn is_signed_by(&self, keys: &KeySet) -> bool {
+        matches!(&self.proof, Proof::Assertion(assertion) if assertion.is_signed_by(keys))
+    }
+
+    /// Finds that the request comes from `client`, by the class of authentication that it registered; `fetched` are
+    /// its keys if they had to be [fetched](Self::keys_to_fetch).
     ///
     /// The same work is done, and the same answer given, whether the client does not exist or its secret or
     /// signature is wrong (attack 29).
@@ -131,13 +175,14 @@ impl Presented {
     pub fn authenticate(
         &self,
         client: Option<&Client>,
+        fetched: Option<&KeySet>,
         audience: &Audience<'_>,
         now: Timestamp,
     ) -> Result<Proven, ClientAuthError> {
         let verdict = match &self.proof {
             Proof::Nothing => by_secret(None, client, now),
             Proof::Secret(secret) => by_secret(Some(secret), client, now),
-            Proof::Assertion(assertion) => by_keys(assertion, client, audience, now),
+            Proof::Assertion(assertion) => by_keys(assertion, client, fetched, audience, now),
         };
         let is_blocked = client.is_some_and(|client| client.blocked);
         match verdict {
@@ -153,10 +198,11 @@ impl Presented {
     pub fn authenticate_confidential(
         &self,
         client: Option<&Client>,
+        fetched: Option<&KeySet>,
         audience: &Audience<'_>,
         now: Timestamp,
     ) -> Result<Proven, ClientAuthError> {
-        let proven = self.authenticate(client, audience, now)?;
+        let proven = self.authenticate(client, fetched, audience, now)?;
         let is_confidential = client.is_some_and(Client::is_confidential);
         if is_confidential { Ok(proven) } else { Err(self.refused(TokenReason::ClientNotConfidential)) }
     }
@@ -183,6 +229,7 @@ fn by_secret(
     match (authentication, matches) {
         (None, _) => Err(TokenReason::ClientUnknown),
         (Some(ClientAuthentication::None), None) => Ok(Proven::Wholly),
+        (Some(ClientAuthentication::Keys(keys)), None) if keys.optional => Ok(Proven::Wholly),
         (Some(ClientAuthentication::None | ClientAuthentication::Keys(_)), Some(_)) => {
             Err(TokenReason::SecretUnexpected)
         }
@@ -202,15 +249,12 @@ fn by_secret(
 fn by_keys(
     assertion: &ClientAssertion,
     client: Option<&Client>,
+    fetched: Option<&KeySet>,
     audience: &Audience<'_>,
     now: Timestamp,
 ) -> Result<Proven, TokenReason> {
-    let keys = match client.map(|client| &client.authentication) {
-        Some(ClientAuthentication::Keys(keys)) => Some(keys),
-        Some(ClientAuthentication::None | ClientAuthentication::Secret(_) | ClientAuthentication::Rotating { .. })
-        | None => None,
-    };
-    let claim = assertion.check(keys, audience, now);
+    let keys = client.and_then(|client| client.authentication.keys());
+    let claim = assertion.check(keys, fetched, audience, now);
     match (client, keys) {
         (None, _) => Err(TokenReason::ClientUnknown),
         (Some(_), None) => Err(AssertionReason::Unexpected.into()),
@@ -292,7 +336,7 @@ mod tests {
         let presented = Presented::read(headers, &parameters).map_err(|error| error.reason)?;
         let issuer = Issuer::parse("https://app.example").unwrap();
         let audience = Audience { issuer: &issuer, token_path: "/oauth/token" };
-        let proven = presented.authenticate(client, &audience, Timestamp::from_millis(0));
+        let proven = presented.authenticate(client, None, &audience, Timestamp::from_millis(0));
         assert!(matches!(proven.map_err(|error| error.reason)?, Proven::Wholly));
         Ok(presented.id().to_string())
     }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::client::{AuthMethod, Client, ClientAuthentication, ClientKeys, ClientMetadata, ConsentPolicy, GrantType};
+use super::client::{
+    AuthMethod, Client, ClientAuthentication, ClientKeys, ClientMetadata, ConsentPolicy, GrantType, KeyPlace,
+};
 use super::new_client::{InvalidClient, ceiling, key_set, known, link, redirect_uris};
 use super::policy::Policy;
 use super::secret::SecretHash;
@@ -158,14 +160,11 @@ impl ClientChange {
             if !changed.is_confidential() {
                 return Err(InvalidClient::StaysPublic(changed.display_name().to_owned()));
             }
-            let set = key_set(jwks, changed.display_name())?;
-            let token_endpoint_audience = match &changed.authentication {
-                ClientAuthentication::Keys(present) => present.token_endpoint_audience,
-                ClientAuthentication::None
-                | ClientAuthentication::Secret(_)
-                | ClientAuthentication::Rotating { .. } => false,
-            };
-            changed.authentication = ClientAuthentication::Keys(ClientKeys { set, token_endpoint_audience });
+            let place = KeyPlace::Set(key_set(jwks, changed.display_name())?);
+            let present = changed.authentication.keys();
+            let token_endpoint_audience = present.is_some_and(|present| present.token_endpoint_audience);
+            let keys = ClientKeys { place, token_endpoint_audience, optional: false };
+            changed.authentication = ClientAuthentication::Keys(keys);
             changed.metadata.auth_method = AuthMethod::PrivateKeyJwt;
         }
         match (self.token_endpoint_audience, &mut changed.authentication) {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::time::Timestamp;
 
@@ -14,19 +13,13 @@ pub const FRESH_AT_MOST: Duration = Duration::from_hours(24);
 /// For a document that says nothing.
 const FRESH_OTHERWISE: Duration = Duration::from_hours(1);
 
-/// What is known of a client's document beside what it says of the client.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// When a client's document, or its keys, were read, and for how long that is good.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct DocumentRecord {
     /// When it was fetched.
     pub fetched_at: Timestamp,
     /// Until when it need not be fetched again.
     pub fresh_until: Timestamp,
-    /// The keys that it has in it (RFC 7591 §2), as they are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jwks: Option<Value>,
-    /// Where it says that they are, an `https` URL.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jwks_uri: Option<String>,
 }
 
 impl DocumentRecord {

@@ -9,13 +9,14 @@ use url::{Host, Url};
 
 use super::client::ClientId;
 
-/// Why a client id that begins like a URL is not that of a metadata document.
+/// Why a URL is none that this server fetches for a client: its id if that is the URL of its metadata document, or
+/// the place of its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum InvalidDocumentUrl {
     /// No URL at all, or one with another scheme than `https`.
-    #[error("the client id is not an https URL")]
+    #[error("the URL is not an https one")]
     NotHttps,
     /// A user name or password.
     #[error("the URL has a user name")]
@@ -59,35 +60,8 @@ impl DocumentUrl {
     /// # Errors
     /// See [`InvalidDocumentUrl`].
     pub fn parse(id: &ClientId) -> Result<Self, InvalidDocumentUrl> {
-        let text = id.as_str();
-        let url = Url::parse(text).map_err(|_| InvalidDocumentUrl::NotHttps)?;
-        if url.scheme() != "https" {
-            return Err(InvalidDocumentUrl::NotHttps);
-        }
-        if text.contains('#') {
-            return Err(InvalidDocumentUrl::Fragment);
-        }
-        let authority = text.split('/').nth(2).unwrap_or_default();
-        if authority.contains('@') || !url.username().is_empty() || url.password().is_some() {
-            return Err(InvalidDocumentUrl::UserInfo);
-        }
-        // 127.1, 0x7f000001, 2130706433 and 0177.0.0.1 are addresses as well: the parser has read them all.
-        let host = match url.host() {
-            Some(Host::Domain(name)) if is_public_name(name) => name.to_owned(),
-            Some(Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_)) | None => return Err(InvalidDocumentUrl::Host),
-        };
-        if url.port() == Some(0) {
-            return Err(InvalidDocumentUrl::Port);
-        }
-        if url.path() == "/" {
-            return Err(InvalidDocumentUrl::NoPath);
-        }
-        // Ids are compared as they are written. What is fetched must be just that, and not what a parser makes of it:
-        // a dot segment, for one, is gone by now.
-        if url.as_str() != text {
-            return Err(InvalidDocumentUrl::NotNormal);
-        }
-        Ok(Self { id: id.clone(), host, origin: url.origin().ascii_serialization() })
+        let Place { host, origin } = Place::of(id.as_str())?;
+        Ok(Self { id: id.clone(), host, origin })
     }
 
     /// The client id.
@@ -131,6 +105,45 @@ impl fmt::Debug for DocumentUrl {
 impl fmt::Display for DocumentUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.id.fmt(f)
+    }
+}
+
+/// The host and the origin of a URL that may be fetched for a stranger.
+pub(super) struct Place {
+    pub(super) host: String,
+    pub(super) origin: String,
+}
+
+impl Place {
+    pub(super) fn of(text: &str) -> Result<Self, InvalidDocumentUrl> {
+        let url = Url::parse(text).map_err(|_| InvalidDocumentUrl::NotHttps)?;
+        if url.scheme() != "https" {
+            return Err(InvalidDocumentUrl::NotHttps);
+        }
+        if text.contains('#') {
+            return Err(InvalidDocumentUrl::Fragment);
+        }
+        let authority = text.split('/').nth(2).unwrap_or_default();
+        if authority.contains('@') || !url.username().is_empty() || url.password().is_some() {
+            return Err(InvalidDocumentUrl::UserInfo);
+        }
+        // 127.1, 0x7f000001, 2130706433 and 0177.0.0.1 are addresses as well: the parser has read them all.
+        let host = match url.host() {
+            Some(Host::Domain(name)) if is_public_name(name) => name.to_owned(),
+            Some(Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_)) | None => return Err(InvalidDocumentUrl::Host),
+        };
+        if url.port() == Some(0) {
+            return Err(InvalidDocumentUrl::Port);
+        }
+        if url.path() == "/" {
+            return Err(InvalidDocumentUrl::NoPath);
+        }
+        // Ids are compared as they are written. What is fetched must be just that, and not what a parser makes of it:
+        // a dot segment, for one, is gone by now.
+        if url.as_str() != text {
+            return Err(InvalidDocumentUrl::NotNormal);
+        }
+        Ok(Self { host, origin: url.origin().ascii_serialization() })
     }
 }
 

@@ -4,23 +4,22 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::Value;
 
 use super::admission::Terms;
 use super::client::{
     AuthMethod, Client, ClientAuthentication, ClientMetadata, ClientOrigin, ConsentPolicy, SelfRegistration, Tenure,
 };
+use super::client_keys::{ClientKeys, KeyPlace, SentKeys};
 use super::document_caching::{DocumentRecord, freshness};
 use super::document_url::DocumentUrl;
-use super::error::DocumentReason;
+use super::error::{DocumentReason, RegistrationReason};
+use super::json::Unambiguous;
 use super::policy::Policy;
 use super::registration::{self, OneOrMany};
 use super::time::Timestamp;
 
 /// The largest document, in bytes. The draft (§6.6) suggests 5 KB for what it has to hold.
 pub const MAX_BYTES: usize = 64 * 1024;
-/// More keys than a client has.
-const MAX_KEYS_BYTES: usize = 16 * 1024;
 
 /// What a site answered.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +40,43 @@ pub struct Answered<'a> {
 #[derive(Debug, Clone)]
 pub struct MetadataDocument {
     metadata: ClientMetadata,
+    proof: Option<KeyProof>,
     record: DocumentRecord,
+}
+
+/// By which keys the client proves who it is.
+#[derive(Debug, Clone)]
+struct KeyProof {
+    place: KeyPlace,
+    /// Whether it may come without as well.
+    optional: bool,
+}
+
+impl KeyProof {
+    fn authentication(proof: Option<Self>, token_endpoint_audience: bool) -> ClientAuthentication {
+        proof.map_or(ClientAuthentication::None, |Self { place, optional }| {
+            ClientAuthentication::Keys(ClientKeys { place, token_endpoint_audience, optional })
+        })
+    }
+}
+
+impl Answered<'_> {
+    /// Finds that it is an answer with JSON that may be read.
+    pub(super) fn check(&self) -> Result<(), DocumentReason> {
+        match self.status {
+            200 => {}
+            429 | 500..=599 => return Err(DocumentReason::SiteFails),
+            // Draft §4: "MUST NOT automatically follow HTTP redirects", and any other status than 200 is an error
+            _ => return Err(DocumentReason::Status),
+        }
+        if !self.content_type.is_some_and(is_json) {
+            return Err(DocumentReason::ContentType);
+        }
+        if self.body.len() > MAX_BYTES {
+            return Err(DocumentReason::DocumentTooLarge);
+        }
+        Ok(registration::check_depth(self.body)?)
+    }
 }
 
 /// The fields that this server looks at. All others are ignored, and so nothing that only an administrator decides
@@ -57,7 +92,7 @@ struct Fields {
     logo_uri: Option<String>,
     token_endpoint_auth_method: Option<OneOrMany>,
     grant_types: Option<Vec<String>>,
-    jwks: Option<Value>,
+    jwks: Option<Unambiguous>,
     jwks_uri: Option<String>,
 }
 
@@ -69,16 +104,9 @@ impl MetadataDocument {
     /// # Errors
     /// See [`DocumentReason`].
     pub fn read(url: &DocumentUrl, answered: &Answered<'_>, now: Timestamp) -> Result<Self, DocumentReason> {
-        match answered.status {
-            200 => {}
-            429 | 500..=599 => return Err(DocumentReason::SiteFails),
-            // Draft §4: "MUST NOT automatically follow HTTP redirects", and any other status than 200 is an error
-            _ => return Err(DocumentReason::Status),
-        }
-        if !answered.content_type.is_some_and(is_json) {
-            return Err(DocumentReason::ContentType);
-        }
-        let fields = read_fields(answered.body)?;
+        answered.check()?;
+        let no_metadata = |_| DocumentReason::Metadata(RegistrationReason::NotMetadata);
+        let fields: Fields = serde_json::from_slice(answered.body).map_err(no_metadata)?;
         // Draft §4.1: it "MUST match the URL of the document using simple string comparison"
         if fields.client_id.as_deref() != Some(url.as_str()) {
             return Err(DocumentReason::OtherDocument);
@@ -87,21 +115,18 @@ impl MetadataDocument {
         if fields.client_secret.is_some() || fields.client_secret_expires_at.is_some() {
             return Err(DocumentReason::SecretInDocument);
         }
+        let proof = key_proof(fields.token_endpoint_auth_method, fields.jwks, fields.jwks_uri)?;
         let metadata = ClientMetadata {
             redirect_uris: registration::redirect_uris(&fields.redirect_uris.unwrap_or_default())?,
             name: registration::name(fields.client_name)?,
             home_page: fields.client_uri.filter(|url| registration::is_web_page(url)),
             logo: fields.logo_uri.filter(|url| registration::is_web_page(url)),
-            auth_method: auth_method(fields.token_endpoint_auth_method)?,
+            auth_method: if proof.is_some() { AuthMethod::PrivateKeyJwt } else { AuthMethod::None },
             grant_types: registration::grant_types(&fields.grant_types.unwrap_or_default())?,
         };
-        let record = DocumentRecord {
-            fetched_at: now,
-            fresh_until: now.after(freshness(answered.cache_control, answered.age)),
-            jwks: fields.jwks.filter(|keys| keys.is_object() && keys.to_string().len() <= MAX_KEYS_BYTES),
-            jwks_uri: fields.jwks_uri.filter(|url| registration::is_web_page(url)),
-        };
-        Ok(Self { metadata, record })
+        let record =
+            DocumentRecord { fetched_at: now, fresh_until: now.after(freshness(answered.cache_control, answered.age)) };
+        Ok(Self { metadata, proof, record })
     }
 
     /// The client of a document that was never seen, on the terms of the app. What takes a secret is no part of them:
@@ -112,7 +137,7 @@ impl MetadataDocument {
         Client {
             id: url.id().clone(),
             origin: ClientOrigin::Document,
-            authentication: ClientAuthentication::None,
+            authentication: KeyProof::authentication(self.proof, terms.token_endpoint_audience),
             metadata: self.metadata,
             scope_ceiling: terms.scopes.clone(),
             consent_policy: ConsentPolicy::Ask,
@@ -129,10 +154,11 @@ impl MetadataDocument {
     /// The client of a document that was read before, as it says now. What the app's own people have said of it
     /// stays.
     #[must_use]
-    pub fn renewed(self, stored: &Client) -> Client {
+    pub fn renewed(self, stored: &Client, terms: &Terms) -> Client {
+        let present = stored.authentication.keys().map(|keys| keys.token_endpoint_audience);
         let registration = SelfRegistration { document: Some(self.record), ..SelfRegistration::default() };
         Client {
-            authentication: ClientAuthentication::None,
+            authentication: KeyProof::authentication(self.proof, present.unwrap_or(terms.token_endpoint_audience)),
             metadata: self.metadata,
             registration: Some(registration),
             ..stored.clone()
@@ -140,27 +166,33 @@ impl MetadataDocument {
     }
 }
 
-fn read_fields(body: &[u8]) -> Result<Fields, DocumentReason> {
-    if body.len() > MAX_BYTES {
-        return Err(DocumentReason::DocumentTooLarge);
-    }
-    registration::check_depth(body)?;
-    let no_metadata = |_| DocumentReason::Metadata(super::error::RegistrationReason::NotMetadata);
-    serde_json::from_slice(body).map_err(no_metadata)
-}
-
-/// The way to authenticate that a document's client will use: of a list, as some clients send, one that this server
-/// has. A method that takes more than the document itself is chosen here as well.
-fn auth_method(sent: Option<OneOrMany>) -> Result<AuthMethod, DocumentReason> {
+/// How a document's client will authenticate, of the method or the list of them that is in the document: by its keys if
+/// they are there, without a proof otherwise. Clients that name both, and they do not learn which one counts, may
+/// come either way.
+fn key_proof(
+    sent: Option<OneOrMany>,
+    jwks: Option<Unambiguous>,
+    jwks_uri: Option<String>,
+) -> Result<Option<KeyProof>, DocumentReason> {
     let sent = match sent {
         // The default of RFC 7591 §2 is a shared secret, and there is none.
-        None => return Ok(AuthMethod::None),
+        None => return Ok(None),
         Some(OneOrMany::One(method)) => vec![method],
         Some(OneOrMany::Many(methods)) => methods,
     };
     // Draft §4.1: no method that is "based around a shared symmetric secret"
-    let has_none = sent.iter().any(|method| method == "none");
-    if has_none { Ok(AuthMethod::None) } else { Err(DocumentReason::AuthMethod) }
+    let has = |name: &str| sent.iter().any(|method| method == name);
+    match (has("private_key_jwt"), has("none")) {
+        (false, false) => Err(DocumentReason::AuthMethod),
+        (false, true) => Ok(None),
+        (true, optional) => {
+            let keys = SentKeys::read(jwks, jwks_uri)?;
+            if optional && !keys.are_anywhere(true) {
+                return Ok(None);
+            }
+            Ok(Some(KeyProof { place: keys.place(true)?, optional }))
+        }
+    }
 }
 
 /// `application/json`, or another type that is JSON by its suffix (RFC 6839 §3.1).
@@ -273,17 +305,52 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_methods_are_read_and_keys_are_kept() {
-        let body = with(
-            r#","token_endpoint_auth_method":["private_key_jwt","none"],"jwks_uri":"https://client.example/jwks",
-               "jwks":{"keys":[]}"#,
-        );
-        let document = read(&body).unwrap();
-        assert_eq!(document.metadata.auth_method, AuthMethod::None);
-        assert_eq!(document.record.jwks_uri.as_deref(), Some("https://client.example/jwks"));
-        assert!(document.record.jwks.is_some());
+    fn of_the_methods_of_a_document_those_count_for_which_it_has_keys() {
+        let jwks = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+        let (here, elsewhere) =
+            (format!(r#","jwks":{jwks}"#), r#","jwks_uri":"https://client.example/jwks""#.to_owned());
+        let read_with =
+            |methods: &str, keys: &str| read(&with(&format!(r#","token_endpoint_auth_method":{methods}{keys}"#)));
+        for (methods, keys, optional) in [
+            (r#""none""#, "", None),
+            (r#""none""#, &*elsewhere, None),
+            (r#"["none","private_key_jwt"]"#, "", None),
+            (r#"["none","private_key_jwt"]"#, &elsewhere, Some(true)),
+            (r#"["private_key_jwt","none","tls_client_auth"]"#, &here, Some(true)),
+            (r#"["private_key_jwt","client_secret_basic"]"#, &here, Some(false)),
+            (r#""private_key_jwt""#, &elsewhere, Some(false)),
+        ] {
+            let document = read_with(methods, keys).unwrap();
+            assert_eq!(document.proof.map(|proof| proof.optional), optional, "{methods} {keys}");
+            let named = if optional.is_some() { AuthMethod::PrivateKeyJwt } else { AuthMethod::None };
+            assert_eq!(document.metadata.auth_method, named, "{methods} {keys}");
+        }
         let inert = with(r#","jwks_uri":"http://127.0.0.1/","logo_uri":"javascript:alert(1)","client_uri":"x""#);
-        let MetadataDocument { metadata, record } = read(&inert).unwrap();
-        assert_eq!((record.jwks_uri, metadata.logo, metadata.home_page), (None, None, None));
+        let MetadataDocument { metadata, proof, .. } = read(&inert).unwrap();
+        assert!(proof.is_none() && metadata.logo.is_none() && metadata.home_page.is_none());
+    }
+
+    #[test]
+    fn attack_25_keys_of_a_document_that_will_not_do_make_no_client() {
+        let one = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        for method in [r#""private_key_jwt""#, r#"["none","private_key_jwt"]"#] {
+            for keys in [
+                r#","jwks":{"keys":[]}"#.to_owned(),
+                r#","jwks":{"keys":[{"kty":"oct","k":"AAAA"}]}"#.to_owned(),
+                r#","jwks":[]"#.to_owned(),
+                format!(r#","jwks":{{"keys":[{one}]}},"jwks_uri":"https://client.example/jwks""#),
+                format!(r#","jwks":{{"keys":[{one}],"keys":[{one}]}}"#),
+                r#","jwks_uri":"http://client.example/jwks""#.to_owned(),
+                r#","jwks_uri":"https://127.0.0.1/jwks""#.to_owned(),
+                r#","jwks_uri":"https://localhost/jwks""#.to_owned(),
+                r#","jwks_uri":"https://a@client.example/jwks""#.to_owned(),
+                r#","jwks_uri":"file:///etc/passwd""#.to_owned(),
+            ] {
+                let refused = read(&with(&format!(r#","token_endpoint_auth_method":{method}{keys}"#))).unwrap_err();
+                assert!(matches!(refused, DocumentReason::Metadata(_)), "{method} {keys}: {refused:?}");
+            }
+        }
+        let none = with(r#","token_endpoint_auth_method":"private_key_jwt""#);
+        assert_eq!(read(&none).unwrap_err(), DocumentReason::Metadata(RegistrationReason::KeysMissing));
     }
 }

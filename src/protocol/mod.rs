@@ -9,6 +9,7 @@ pub mod client;
 pub mod client_auth;
 pub mod client_change;
 pub mod client_credentials;
+pub mod client_keys;
 pub mod commit;
 pub mod cors;
 pub mod document_caching;

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::catalogue::ScopeCatalogue;
 use super::client::{
     AuthMethod, Client, ClientAuthentication, ClientId, ClientKeys, ClientLifetimes, ClientMetadata, ClientOrigin,
-    ConsentPolicy, GrantType, InvalidClientId,
+    ConsentPolicy, GrantType, InvalidClientId, KeyPlace,
 };
 use super::given_secret::{self, WeakSecret};
 use super::jwk::{InvalidKeys, KeySet};
@@ -357,9 +357,9 @@ fn authentication(
             Ok((hashed(text.expose()), AuthMethod::ClientSecretBasic, Some(text)))
         }
         NewSecret::Keys(jwks) => {
-            let set = key_set(&jwks, name)?;
-            let keys = ClientAuthentication::Keys(ClientKeys { set, token_endpoint_audience });
-            Ok((keys, AuthMethod::PrivateKeyJwt, None))
+            let place = KeyPlace::Set(key_set(&jwks, name)?);
+            let keys = ClientKeys { place, token_endpoint_audience, optional: false };
+            Ok((ClientAuthentication::Keys(keys), AuthMethod::PrivateKeyJwt, None))
         }
     }
 }

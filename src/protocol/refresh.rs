@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::client::{Client, GrantType};
+use super::client_auth::Identity;
 use super::commit::{IssueAccess, Issued, RotateRefresh, Rotated, StoredRefresh};
 use super::error::TokenReason;
 use super::grant::{Access, AccessRecord, Grant, Rotation};
@@ -22,6 +23,7 @@ use super::token::{TokenResponse, audience, mint_access, mint_refresh, resource,
 #[derive(Debug)]
 pub struct RefreshRequest<'a> {
     client: &'a Client,
+    identity: Identity,
     presented: Bearer,
     secret: Secret,
     scopes: Option<ScopeSet>,
@@ -33,7 +35,7 @@ impl<'a> RefreshRequest<'a> {
     ///
     /// # Errors
     /// If something is missing or malformed.
-    pub fn read(parameters: &Parameters<'_>, client: &'a Client) -> Result<Self, TokenReason> {
+    pub fn read(parameters: &Parameters<'_>, client: &'a Client, identity: Identity) -> Result<Self, TokenReason> {
         if !client.may_use(GrantType::RefreshToken) {
             return Err(TokenReason::GrantNotAllowed);
         }
@@ -42,7 +44,7 @@ impl<'a> RefreshRequest<'a> {
             parameters.one("scope")?.map(ScopeSet::parse).transpose().map_err(|_| TokenReason::ScopeMalformed)?;
         let (presented, secret) =
             Bearer::parse_with_secret(BearerKind::Refresh, text).ok_or(TokenReason::RefreshUnknown)?;
-        Ok(Self { client, presented, secret, scopes, resource: resource(parameters)? })
+        Ok(Self { client, identity, presented, secret, scopes, resource: resource(parameters)? })
     }
 
     /// The key of the token.
@@ -74,6 +76,11 @@ impl<'a> RefreshRequest<'a> {
         }
         if now >= stored.token.expires_at {
             return Err(TokenReason::RefreshExpired);
+        }
+        // What was given to a client that proved who it is, is for nobody else: with both ways open to a client, it has
+        // to stay with the better one (attack 28).
+        if self.secret.has_mark() && self.identity == Identity::Claimed {
+            return Err(TokenReason::ProofMissing);
         }
         let is_reuse = stored.rotation.as_ref().is_some_and(|rotation| rotation.is_over(now));
         let asked = audience(&stored.grant, self.resource, self.client, policy);
@@ -181,7 +188,8 @@ impl CheckedRefresh {
     pub fn mint(self, seed: &RefreshSeed, now: Timestamp) -> Option<UncommittedRefresh> {
         let lives = &self.lifetimes;
         let (access_text, access) = mint_access(&self.grant, &self.resource, &self.scopes, &seed.access, now, lives);
-        let (refresh_text, successor) = mint_refresh(&self.grant, &seed.refresh, now, lives);
+        let identity = if self.secret.has_mark() { Identity::Proven } else { Identity::Claimed };
+        let (refresh_text, successor) = mint_refresh(&self.grant, identity, &seed.refresh, now, lives);
         let answer = serde_json::to_vec(&Answer {
             access_token: access_text.expose().to_owned(),
             refresh_token: refresh_text.expose().to_owned(),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::admission::{Terms, fold};
 use super::client::{
     AuthMethod, Client, ClientAuthentication, ClientId, ClientKeys, ClientMetadata, ClientOrigin, ConsentPolicy,
-    GrantType, SelfRegistration, Tenure,
+    GrantType, KeyPlace, KeysUrl, SelfRegistration, Tenure,
 };
 use super::error::RegistrationReason;
 use super::jwk::KeySet;
@@ -102,6 +102,11 @@ impl Registered {
     /// If it cannot be written as JSON.
     pub fn to_json(&self, policy: &Policy, management: &str) -> Result<String, serde_json::Error> {
         let Client { id, authentication, metadata, registration, created_at, .. } = &*self.client;
+        let (jwks, jwks_uri) = match authentication.keys().map(|keys| &keys.place) {
+            Some(KeyPlace::Set(set)) => (Some(set), None),
+            Some(KeyPlace::Url(url)) => (None, Some(url)),
+            None => (None, None),
+        };
         let is_managed = registration.as_ref().is_some_and(|registration| registration.token.is_some());
         serde_json::to_string(&Response {
             client_id: id,
@@ -115,7 +120,8 @@ impl Registered {
             client_uri: metadata.home_page.as_deref(),
             logo_uri: metadata.logo.as_deref(),
             token_endpoint_auth_method: metadata.auth_method,
-            jwks: authentication.keys(),
+            jwks,
+            jwks_uri,
             grant_types: &metadata.grant_types,
             response_types: ["code"],
             scope: policy.scopes.names_of(&self.client.ceiling(&policy.scopes)).as_str(),
@@ -124,11 +130,11 @@ impl Registered {
 }
 
 pub(super) fn by_keys(
-    keys: Option<KeySet>,
+    keys: Option<KeyPlace>,
     token_endpoint_audience: bool,
 ) -> Result<ClientAuthentication, RegistrationReason> {
-    let set = keys.ok_or(RegistrationReason::KeysMissing)?;
-    Ok(ClientAuthentication::Keys(ClientKeys { set, token_endpoint_audience }))
+    let place = keys.ok_or(RegistrationReason::KeysMissing)?;
+    Ok(ClientAuthentication::Keys(ClientKeys { place, token_endpoint_audience, optional: false }))
 }
 
 pub(super) fn by_secret(secret: Option<&BearerText>) -> ClientAuthentication {
@@ -172,6 +178,8 @@ struct Response<'a> {
     token_endpoint_auth_method: AuthMethod,
     #[serde(skip_serializing_if = "Option::is_none")]
     jwks: Option<&'a KeySet>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks_uri: Option<&'a KeysUrl>,
     grant_types: &'a [GrantType],
     response_types: [&'static str; 1],
     #[serde(skip_serializing_if = "str::is_empty")]

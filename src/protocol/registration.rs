@@ -3,9 +3,9 @@
 use serde::Deserialize;
 
 use super::client::{AuthMethod, ClientMetadata, GrantType};
+use super::client_keys::{KeyPlace, SentKeys};
 use super::error::RegistrationReason;
 use super::json::Unambiguous;
-use super::jwk::KeySet;
 use super::redirect::RedirectUri;
 use super::secret::SecretHash;
 
@@ -39,7 +39,7 @@ pub struct Registration {
     /// Whether it asks to act for itself (RFC 6749 §4.4).
     pub wants_client_credentials: bool,
     /// The keys of a client that authenticates by them.
-    pub(super) keys: Option<KeySet>,
+    pub(super) keys: Option<KeyPlace>,
     pub(super) client_id: Option<String>,
     pub(super) client_secret: Option<SecretHash>,
 }
@@ -58,14 +58,16 @@ pub(super) enum OneOrMany {
 /// `application_type` is no reason to refuse. So is `scope`: clients send what they know of at that time and ask for
 /// more later, so each may get what the app allows, and the answer says what that is.
 ///
+/// A server that fetches no keys takes none that are elsewhere (`jwks_uri`).
+///
 /// # Errors
 /// See [`RegistrationReason`].
-pub fn read(body: &[u8]) -> Result<Registration, RegistrationReason> {
+pub fn read(body: &[u8], fetches_keys: bool) -> Result<Registration, RegistrationReason> {
     check_depth(body)?;
     let request: Request = serde_json::from_slice(body).map_err(|_| RegistrationReason::NotMetadata)?;
     let sent = request.grant_types.as_deref().unwrap_or_default();
-    let keys = Keys::sent(request.jwks, request.jwks_uri)?;
-    let auth_method = auth_method(request.token_endpoint_auth_method, &keys)?;
+    let keys = SentKeys::read(request.jwks, request.jwks_uri)?;
+    let auth_method = auth_method(request.token_endpoint_auth_method, keys.are_anywhere(fetches_keys))?;
     Ok(Registration {
         wants_client_credentials: sent.iter().any(|name| name == "client_credentials"),
         metadata: ClientMetadata {
@@ -76,7 +78,7 @@ pub fn read(body: &[u8]) -> Result<Registration, RegistrationReason> {
             auth_method,
             grant_types: grant_types(sent)?,
         },
-        keys: if auth_method == AuthMethod::PrivateKeyJwt { Some(keys.read()?) } else { None },
+        keys: if auth_method == AuthMethod::PrivateKeyJwt { Some(keys.place(fetches_keys)?) } else { None },
         client_id: request.client_id,
         client_secret: request.client_secret.as_deref().map(SecretHash::of_text),
     })
@@ -136,34 +138,7 @@ pub fn is_web_page(text: &str) -> bool {
         && url::Url::parse(text).is_ok_and(|url| url.scheme() == "https" && url.has_host() && url.username().is_empty())
 }
 
-/// Where a client has its keys. What it does not authenticate by is not looked at.
-enum Keys {
-    Nowhere,
-    Elsewhere,
-    Here(Unambiguous),
-}
-
-impl Keys {
-    fn sent(here: Option<Unambiguous>, elsewhere: Option<String>) -> Result<Self, RegistrationReason> {
-        match (here, elsewhere.filter(|uri| !uri.is_empty())) {
-            // RFC 7591 §2: they "MUST NOT both be present in the same request or response"
-            (Some(_), Some(_)) => Err(RegistrationReason::KeysTwice),
-            (Some(keys), None) => Ok(Self::Here(keys)),
-            (None, Some(_)) => Ok(Self::Elsewhere),
-            (None, None) => Ok(Self::Nowhere),
-        }
-    }
-
-    fn read(&self) -> Result<KeySet, RegistrationReason> {
-        match self {
-            Self::Nowhere => Err(RegistrationReason::KeysMissing),
-            Self::Elsewhere => Err(RegistrationReason::KeysElsewhere),
-            Self::Here(Unambiguous(keys)) => Ok(KeySet::from_value(keys)?),
-        }
-    }
-}
-
-fn auth_method(sent: Option<OneOrMany>, keys: &Keys) -> Result<AuthMethod, RegistrationReason> {
+fn auth_method(sent: Option<OneOrMany>, has_keys: bool) -> Result<AuthMethod, RegistrationReason> {
     let sent = match sent {
         // RFC 7591 §2: "If unspecified or omitted, the default is "client_secret_basic""
         None => return Ok(AuthMethod::ClientSecretBasic),
@@ -179,7 +154,7 @@ fn auth_method(sent: Option<OneOrMany>, keys: &Keys) -> Result<AuthMethod, Regis
         _ => None,
     };
     // Of a list the first that the client can use with what it sent.
-    let is_usable = |method: &AuthMethod| *method != AuthMethod::PrivateKeyJwt || matches!(keys, Keys::Here(_));
+    let is_usable = |method: &AuthMethod| *method != AuthMethod::PrivateKeyJwt || has_keys;
     let usable = sent.iter().filter_map(known).find(is_usable);
     usable.or_else(|| sent.iter().find_map(known)).ok_or(RegistrationReason::AuthMethodUnsupported)
 }
@@ -205,12 +180,14 @@ mod tests {
             br#"{"redirect_uris":["https://a.example/cb"],"first_party":true,"consent":"skip","origin":"administrator",
                 "scope_ceiling":"admin","scope":"admin","grant_types":["client_credentials","authorization_code"],
                 "introspection":true,"client_id":"mine","client_secret":"mine","revision":7}"#,
+            false,
         )
         .unwrap();
         assert_eq!(asked.metadata.grant_types, [GrantType::AuthorizationCode]);
         assert!(asked.wants_client_credentials, "it is known, for the app to say");
         assert_eq!(
-            read(br#"{"redirect_uris":["https://a.example/cb"],"grant_types":["client_credentials"]}"#).unwrap_err(),
+            read(br#"{"redirect_uris":["https://a.example/cb"],"grant_types":["client_credentials"]}"#, false)
+                .unwrap_err(),
             RegistrationReason::NoGrantType
         );
     }
@@ -222,6 +199,7 @@ mod tests {
               \"client_uri\":\"javascript:alert(1)\",\"logo_uri\":\"http://a.example/l.png\"}"
                 .replace('\u{0}', "\\u0000")
                 .as_bytes(),
+            false,
         )
         .unwrap()
         .metadata;
@@ -255,12 +233,12 @@ mod tests {
                 RegistrationReason::KeysMissing,
             ),
         ] {
-            assert_eq!(read(body.as_bytes()).unwrap_err(), reason, "{body}");
+            assert_eq!(read(body.as_bytes(), false).unwrap_err(), reason, "{body}");
         }
         let long = format!(r#"{{"redirect_uris":["https://a.example/"],"client_name":"{}"}}"#, "x".repeat(257));
-        assert_eq!(read(long.as_bytes()).unwrap_err(), RegistrationReason::NameTooLong);
+        assert_eq!(read(long.as_bytes(), false).unwrap_err(), RegistrationReason::NameTooLong);
         assert_eq!(
-            read("[".repeat(60_000).as_bytes()).unwrap_err(),
+            read("[".repeat(60_000).as_bytes(), false).unwrap_err(),
             RegistrationReason::NotMetadata,
             "depth is bounded"
         );

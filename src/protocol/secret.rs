@@ -157,6 +157,13 @@ impl Secret {
     }
 }
 
+impl Secret {
+    /// Whether it was made with a mark: its last bit, which nobody can change without its losing its hash.
+    pub(super) const fn has_mark(&self) -> bool {
+        self.0[31] & 1 == 1
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
@@ -216,6 +223,13 @@ impl BearerSeed {
         let (mut id, mut secret) = ([0; 4], [0; 32]);
         id.copy_from_slice(&bytes[..4]);
         secret.copy_from_slice(&bytes[4..]);
+        Self { id, secret }
+    }
+
+    /// The same for a secret that has a mark, or has none; 255 random bits stay.
+    pub(super) const fn with_mark(&self, mark: bool) -> Self {
+        let Self { id, mut secret } = *self;
+        secret[31] = secret[31] & 0xfe | mark as u8;
         Self { id, secret }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::client::{Client, GrantType};
+use super::client_auth::Identity;
 use super::commit::{RedeemCode, Redeemed, StoredCode};
 use super::error::TokenReason;
 use super::extra::ExtraFields;
@@ -49,6 +50,7 @@ pub fn grant_type(parameters: &Parameters<'_>) -> Result<GrantType, TokenReason>
 /// A request to exchange a code, by a client that was authenticated.
 pub struct CodeExchange<'a> {
     client: &'a Client,
+    identity: Identity,
     code: Bearer,
     verifier: &'a str,
     redirect_uri: Option<&'a str>,
@@ -67,7 +69,7 @@ impl<'a> CodeExchange<'a> {
     ///
     /// # Errors
     /// If something is missing or malformed.
-    pub fn read(parameters: &'a Parameters<'_>, client: &'a Client) -> Result<Self, TokenReason> {
+    pub fn read(parameters: &'a Parameters<'_>, client: &'a Client, identity: Identity) -> Result<Self, TokenReason> {
         if !client.may_use(GrantType::AuthorizationCode) {
             return Err(TokenReason::GrantNotAllowed);
         }
@@ -76,6 +78,7 @@ impl<'a> CodeExchange<'a> {
         let verifier = parameters.one("code_verifier")?.ok_or(TokenReason::VerifierMissing)?;
         Ok(Self {
             client,
+            identity,
             code: Bearer::parse(BearerKind::Code, code).ok_or(TokenReason::CodeUnknown)?,
             verifier,
             redirect_uri: parameters.one("redirect_uri")?,
@@ -132,6 +135,7 @@ impl<'a> CodeExchange<'a> {
             scopes,
             names,
             gets_refresh: self.client.may_use(GrantType::RefreshToken),
+            identity: self.identity,
             lifetimes,
         })
     }
@@ -192,6 +196,7 @@ pub struct CheckedExchange {
     scopes: ScopeSet,
     names: ScopeSet,
     gets_refresh: bool,
+    identity: Identity,
     lifetimes: Lifetimes,
 }
 
@@ -229,7 +234,7 @@ impl CheckedExchange {
         let lives = &self.lifetimes;
         let (access_text, access) = mint_access(&self.grant, &self.resource, &self.scopes, &seed.access, now, lives);
         let (refresh_text, refresh) =
-            self.gets_refresh.then(|| mint_refresh(&self.grant, &seed.refresh, now, lives)).unzip();
+            self.gets_refresh.then(|| mint_refresh(&self.grant, self.identity, &seed.refresh, now, lives)).unzip();
         UncommittedTokens { exchange: self, access, access_text, refresh, refresh_text, now }
     }
 }
@@ -248,13 +253,16 @@ pub(super) fn mint_access(
     (text, AccessRecord { id, hash, grant: grant.id, scopes, resource, issued_at: now, expires_at })
 }
 
+/// A refresh token says by itself whether a proof is needed with it, as was given for it.
 pub(super) fn mint_refresh(
     grant: &Grant,
+    identity: Identity,
     seed: &BearerSeed,
     now: Timestamp,
     lifetimes: &Lifetimes,
 ) -> (BearerText, RefreshRecord) {
-    let (text, Bearer { id, hash }) = Bearer::mint(BearerKind::Refresh, now, seed);
+    let seed = seed.with_mark(identity == Identity::Proven);
+    let (text, Bearer { id, hash }) = Bearer::mint(BearerKind::Refresh, now, &seed);
     let expires_at = now.after(lifetimes.refresh_token);
     (text, RefreshRecord { id, hash, grant: grant.id, expires_at })
 }

@@ -189,6 +189,9 @@ impl Builder {
     ///
     /// A document is fetched when somebody who is signed in is sent here by its client. Whose site it is is assured,
     /// and what it says of itself is a mere claim, as with clients that register themselves.
+    ///
+    /// Clients that have keys at a URL of their own (`jwks_uri`, RFC 7591 §2) may come from then on as well, be it by a
+    /// document or by registration.
     pub fn client_metadata_documents(mut self, rules: MetadataDocuments) -> Self {
         self.metadata_documents = Some(rules);
         self

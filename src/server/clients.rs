@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::{MINT_TRIES, Server};
 use crate::host::{EntropyError, EventKind};
 use crate::protocol::catalogue::ScopeCatalogue;
-use crate::protocol::client::{AuthMethod, Client, ClientId, ClientLifetimes, ClientOrigin, ConsentPolicy, GrantType};
+use crate::protocol::client::{
+    AuthMethod, Client, ClientId, ClientLifetimes, ClientOrigin, ConsentPolicy, GrantType, KeyPlace, KeysUrl,
+};
 use crate::protocol::jwk::KeySet;
 use crate::protocol::new_client::{InvalidClient, NewClient, NewClientSeed, is_as_stored};
 use crate::protocol::redirect::RedirectUri;
@@ -36,8 +38,11 @@ pub struct ClientSummary {
     pub redirect_uris: Vec<RedirectUri>,
     /// How it announced that it would authenticate.
     pub auth_method: AuthMethod,
-    /// Its public keys, if it authenticates by them.
+    /// Its public keys, if it authenticates by them and they are here.
     pub keys: Option<KeySet>,
+    /// The URL of its public keys (`jwks_uri`), if it authenticates by them and they are there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys_at: Option<KeysUrl>,
     /// The grant types that it may use.
     pub grant_types: Vec<GrantType>,
     /// The scopes that it may ever get.
@@ -180,6 +185,11 @@ impl Server {
 
     pub(super) fn summary(&self, client: &Client, catalogue: &ScopeCatalogue) -> ClientSummary {
         let metadata = &client.metadata;
+        let (keys, keys_at) = match client.authentication.keys().map(|keys| keys.place.clone()) {
+            Some(KeyPlace::Set(set)) => (Some(set), None),
+            Some(KeyPlace::Url(url)) => (None, Some(url)),
+            None => (None, None),
+        };
         ClientSummary {
             id: client.id.clone(),
             origin: client.origin,
@@ -188,7 +198,8 @@ impl Server {
             logo: metadata.logo.clone(),
             redirect_uris: metadata.redirect_uris.clone(),
             auth_method: metadata.auth_method,
-            keys: client.authentication.keys().cloned(),
+            keys,
+            keys_at,
             grant_types: metadata.grant_types.clone(),
             scopes: catalogue.names_of(&client.ceiling(catalogue)),
             introspects: client.introspects.clone(),

@@ -3,11 +3,12 @@
 //! What was last read is in the store, as the client: so every instance knows it, tokens and grants need no document,
 //! and an administrator can block or remove it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::document_flights::{Boarded, Boarding};
+use super::flights::{Boarded, Boarding};
 use super::metadata_documents::Rules;
 use super::{MINT_TRIES, PageRefusal, Server};
 use crate::host::{
@@ -62,7 +63,7 @@ impl Server {
             Some(_) | None => {}
         }
         let url = DocumentUrl::parse(id)?;
-        if !rules.allow(&url) {
+        if !rules.allow(url.host()) {
             return Err(DocumentReason::HostNotAllowed);
         }
         let is_fresh = stored.and_then(Client::document).is_some_and(|document| document.is_fresh(self.now()));
@@ -116,19 +117,18 @@ impl Server {
         rules: &Rules,
         url: &DocumentUrl,
         user: &User,
-        boarded: &Boarded<'_>,
+        boarded: &Boarded<'_, ClientId>,
     ) -> Result<MetadataDocument, DocumentReason> {
         // Not a failure of the document: others who wait for it may have something left.
-        if !rules.budget.take(url.origin(), &user.subject, self.now()) {
+        // The user first: one who has nothing left takes nothing from the site, and so from others.
+        let now = self.now();
+        if !(rules.per_user.take(user.subject.as_str(), now) && rules.per_site.take(url.origin(), now)) {
             return Err(DocumentReason::TooManyFetches);
         }
         let fetched = rules.fetcher.fetch(Fetch::json(url.as_str(), MAX_BYTES)).await;
-        let read = fetched.map_err(|error| unfetched(&error, url)).and_then(|fetched| {
-            let Fetched { status, content_type, cache_control, age, body } = &fetched;
-            let (content_type, cache_control) = (content_type.as_deref(), cache_control.as_deref());
-            let answered = Answered { status: *status, content_type, cache_control, age: age.as_deref(), body };
-            MetadataDocument::read(url, &answered, self.now())
-        });
+        let read = fetched
+            .map_err(|error| unfetched(&error, url))
+            .and_then(|fetched| MetadataDocument::read(url, &answered(&fetched), self.now()));
         if let Err(reason) = read {
             boarded.failed(reason);
         }
@@ -177,7 +177,7 @@ impl Server {
                         let op = RenewClient { client: stored.id.clone(), until, now };
                         let _ = self.0.storage.renew_client(op).await?;
                     }
-                    let client = Arc::new(document.renewed(&stored));
+                    let client = Arc::new(document.renewed(&stored, terms));
                     let ends_access = stored.ends_access_as(&client);
                     let is_same = client.as_shown() == stored.as_shown();
                     match self.0.storage.update_client(UpdateClient { client, ends_access, now }).await? {
@@ -203,8 +203,15 @@ impl From<DocumentReason> for PageRefusal {
     }
 }
 
-fn unfetched(error: &FetchError, url: &DocumentUrl) -> DocumentReason {
-    tracing::warn!(%error, %url, "a metadata document was not fetched");
+/// An answer as the protocol reads it.
+pub(super) fn answered(fetched: &Fetched) -> Answered<'_> {
+    let Fetched { status, content_type, cache_control, age, body } = fetched;
+    let (content_type, cache_control) = (content_type.as_deref(), cache_control.as_deref());
+    Answered { status: *status, content_type, cache_control, age: age.as_deref(), body }
+}
+
+pub(super) fn unfetched(error: &FetchError, url: &impl fmt::Display) -> DocumentReason {
+    tracing::warn!(%error, %url, "what is known of a client was not fetched");
     match error {
         FetchError::AddressNotPublic => DocumentReason::AddressNotPublic,
         FetchError::Unreachable(_) => DocumentReason::Unreachable,

@@ -35,7 +35,7 @@ impl Server {
     async fn change_managed(&self, id: &str, request: &Parts, body: &[u8]) -> Result<String, RegistrationReason> {
         let headers = &request.headers;
         let _ = self.managed_client(id, headers).await?;
-        let asked = registration::read(body)?;
+        let asked = registration::read(body, self.0.metadata_documents.is_some())?;
         // What the app would not take in, nobody becomes later.
         let _ = self.terms(&asked, request).await?;
         let current = self.current().await?;

@@ -4,13 +4,18 @@ use std::fmt;
 use std::time::Duration;
 
 use super::InvalidConfiguration;
-use super::document_budget::FetchBudget;
-use super::document_flights::Flights;
+use super::client_keys::KeyFetches;
+use super::fetch_budget::FetchBudget;
+use super::flights::Flights;
 use crate::host::{AnyFetcher, Fetcher};
-use crate::protocol::document_url::DocumentUrl;
+use crate::protocol::client::ClientId;
 
 /// The rules for clients that are known by a metadata document; see
 /// [`Builder::client_metadata_documents`](crate::Builder::client_metadata_documents).
+///
+/// The keys of clients that have them at a URL of their own (`jwks_uri`) are fetched by the same fetcher and from the
+/// same hosts, for clients that registered as well: only for one that somebody let in, and as it comes with an
+/// assertion that lacks nothing but a look at its signature.
 ///
 /// Without more, any public site may have such documents. [`Host::admit_document`](crate::Host::admit_document) is
 /// asked as well.
@@ -30,8 +35,10 @@ pub(super) struct Rules {
     allowed: Option<Vec<HostPattern>>,
     denied: Vec<HostPattern>,
     pub(super) kept_for: Duration,
-    pub(super) flights: Flights,
-    pub(super) budget: FetchBudget,
+    pub(super) flights: Flights<ClientId>,
+    pub(super) per_site: FetchBudget,
+    pub(super) per_user: FetchBudget,
+    pub(super) keys: KeyFetches,
 }
 
 impl MetadataDocuments {
@@ -61,7 +68,7 @@ impl MetadataDocuments {
         self
     }
 
-    /// How many documents are fetched within a minute from one origin; 60 otherwise. Nobody uses this server to
+    /// How many documents, and how many key sets, are fetched within a minute from one origin; 60 otherwise. Nobody uses this server to
     /// hammer another.
     pub const fn fetches_per_site(mut self, a_minute: u32) -> Self {
         self.per_site = a_minute;
@@ -89,7 +96,9 @@ impl MetadataDocuments {
             denied: patterns(self.denied)?,
             kept_for: self.kept_for,
             flights: Flights::default(),
-            budget: FetchBudget::new(self.per_site, self.per_user),
+            per_site: FetchBudget::new(self.per_site),
+            per_user: FetchBudget::new(self.per_user),
+            keys: KeyFetches::new(self.per_site),
         })
     }
 }
@@ -102,9 +111,9 @@ impl fmt::Debug for MetadataDocuments {
 }
 
 impl Rules {
-    /// Whether the lists of hosts have nothing against a document.
-    pub(super) fn allow(&self, url: &DocumentUrl) -> bool {
-        let has = |patterns: &[HostPattern]| patterns.iter().any(|pattern| pattern.matches(url.host()));
+    /// Whether the lists of hosts have nothing against one.
+    pub(super) fn allow(&self, host: &str) -> bool {
+        let has = |patterns: &[HostPattern]| patterns.iter().any(|pattern| pattern.matches(host));
         !has(&self.denied) && self.allowed.as_deref().is_none_or(has)
     }
 }

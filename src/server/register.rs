@@ -57,7 +57,7 @@ impl Server {
         policy: &Policy,
     ) -> Result<(Registered, bool), RegistrationReason> {
         let claim = self.initial_access(request)?;
-        let asked = registration::read(body)?;
+        let asked = registration::read(body, self.0.metadata_documents.is_some())?;
         let terms = self.terms(&asked, request).await?;
         // Last, so that a mistake does not use up the token; before the client is added, so that nobody fills the
         // store with one that is used up.

@@ -14,7 +14,7 @@ impl Server {
     /// Answers a revocation request. It succeeds only when the token is worth nothing any more.
     pub(crate) async fn revoke(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Refused> {
         let parameters = Parameters::parse(body, &revocation::PARAMETERS);
-        let client = self.authenticate(headers, &parameters).await?;
+        let (client, _) = self.authenticate(headers, &parameters).await?;
         self.revoke_token(&parameters, &client).await.map_err(|reason| self.refused(Some(&client.id), reason))
     }
 

@@ -8,9 +8,10 @@ use super::{MINT_TRIES, Refused, Server, log_no_free_id};
 use crate::host::{IssuedBy, Where};
 use crate::protocol::assertion::Audience;
 use crate::protocol::client::{Client, GrantType};
-use crate::protocol::client_auth::{ClientAuthError, Presented, Proven};
+use crate::protocol::client_auth::{ClientAuthError, Identity, Presented, Proven};
 use crate::protocol::error::{AssertionReason, TokenReason};
 use crate::protocol::grant::Access;
+use crate::protocol::jwk::KeySet;
 use crate::protocol::params::Parameters;
 use crate::protocol::refresh::{
     CheckedAccess, CheckedRefresh, NotIssued, NotRotated, RefreshRequest, RefreshSeed, Repeated,
@@ -21,16 +22,17 @@ use crate::protocol::token::{self, CheckedExchange, CodeExchange, ExchangeSeed, 
 use crate::storage::{ClaimOnce, Claimed, Storage as _};
 
 /// How a request is found to come from a client.
-type Verdict = fn(&Presented, Option<&Client>, &Audience<'_>, Timestamp) -> Result<Proven, ClientAuthError>;
+type Verdict =
+    fn(&Presented, Option<&Client>, Option<&KeySet>, &Audience<'_>, Timestamp) -> Result<Proven, ClientAuthError>;
 
 impl Server {
     /// Answers a token request: its headers and its form body.
     pub(crate) async fn token(&self, headers: &HeaderMap, body: &[u8]) -> Result<TokenResponse, Refused> {
         let parameters = Parameters::parse(body, &token::PARAMETERS);
-        let client = self.authenticate(headers, &parameters).await?;
+        let (client, identity) = self.authenticate(headers, &parameters).await?;
         let answer = match token::grant_type(&parameters) {
-            Ok(GrantType::AuthorizationCode) => self.exchange_code(&parameters, &client).await,
-            Ok(GrantType::RefreshToken) => self.refresh(&parameters, &client).await,
+            Ok(GrantType::AuthorizationCode) => self.exchange_code(&parameters, &client, identity).await,
+            Ok(GrantType::RefreshToken) => self.refresh(&parameters, &client, identity).await,
             Ok(GrantType::ClientCredentials) => return self.grant_client(headers, &parameters, client).await,
             Err(reason) => Err(reason),
         };
@@ -40,12 +42,12 @@ impl Server {
         answer.map_err(|reason| self.refused(Some(&client.id), reason))
     }
 
-    /// Finds which client sent a request.
+    /// Finds which client sent a request, and what that is worth.
     pub(super) async fn authenticate(
         &self,
         headers: &HeaderMap,
         parameters: &Parameters<'_>,
-    ) -> Result<Arc<Client>, Refused> {
+    ) -> Result<(Arc<Client>, Identity), Refused> {
         self.authenticate_by(headers, parameters, Presented::authenticate).await
     }
 
@@ -55,7 +57,7 @@ impl Server {
         headers: &HeaderMap,
         parameters: &Parameters<'_>,
     ) -> Result<Arc<Client>, Refused> {
-        self.authenticate_by(headers, parameters, Presented::authenticate_confidential).await
+        self.authenticate_by(headers, parameters, Presented::authenticate_confidential).await.map(|(client, _)| client)
     }
 
     /// The same once more for a request that was authenticated before: what it claimed then is its own.
@@ -64,7 +66,7 @@ impl Server {
         headers: &HeaderMap,
         parameters: &Parameters<'_>,
     ) -> Result<Arc<Client>, Refused> {
-        self.prove(headers, parameters, Presented::authenticate).await.map(|(client, _)| client)
+        self.prove(headers, parameters, Presented::authenticate).await.map(|(client, _, _)| client)
     }
 
     async fn authenticate_by(
@@ -72,12 +74,12 @@ impl Server {
         headers: &HeaderMap,
         parameters: &Parameters<'_>,
         verdict: Verdict,
-    ) -> Result<Arc<Client>, Refused> {
-        let (client, proven) = self.prove(headers, parameters, verdict).await?;
+    ) -> Result<(Arc<Client>, Identity), Refused> {
+        let (client, identity, proven) = self.prove(headers, parameters, verdict).await?;
         if let Proven::IfFirst(claim) = proven {
             self.claim(claim).await.map_err(|reason| self.refused(Some(&client.id), reason))?;
         }
-        Ok(client)
+        Ok((client, identity))
     }
 
     async fn prove(
@@ -85,17 +87,24 @@ impl Server {
         headers: &HeaderMap,
         parameters: &Parameters<'_>,
         verdict: Verdict,
-    ) -> Result<(Arc<Client>, Proven), Refused> {
+    ) -> Result<(Arc<Client>, Identity, Proven), Refused> {
         let authorization = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
         let refused = |id, ClientAuthError { reason, used_basic }| Refused { used_basic, ..self.refused(id, reason) };
         let presented = Presented::read(authorization, parameters).map_err(|error| refused(None, error))?;
         let id = presented.id();
         let client = self.client_by_id(id).await.map_err(|error| self.refused(Some(id), TokenReason::from(error)))?;
         let audience = Audience { issuer: self.issuer(), token_path: &self.0.paths.token };
-        let proven = verdict(&presented, client.as_deref(), &audience, self.now());
+        let fetched = match presented.keys_to_fetch(client.as_deref(), &audience, self.now()) {
+            Some(url) => {
+                let unread = |reason| self.refused(Some(id), TokenReason::from(AssertionReason::KeysNotRead(reason)));
+                Some(self.keys_at(url, &presented).await.map_err(unread)?)
+            }
+            None => None,
+        };
+        let proven = verdict(&presented, client.as_deref(), fetched.as_ref(), &audience, self.now());
         let proven = proven.map_err(|error| refused(Some(id), error))?;
         let client = client.ok_or_else(|| self.refused(Some(id), TokenReason::ClientUnknown))?;
-        Ok((client, proven))
+        Ok((client, presented.identity(), proven))
     }
 
     /// Uses up an assertion. If the store's answer is lost it may be used up as well: the client signs another.
@@ -106,8 +115,13 @@ impl Server {
         }
     }
 
-    async fn exchange_code(&self, parameters: &Parameters<'_>, client: &Client) -> Result<TokenResponse, TokenReason> {
-        let exchange = CodeExchange::read(parameters, client)?;
+    async fn exchange_code(
+        &self,
+        parameters: &Parameters<'_>,
+        client: &Client,
+        identity: Identity,
+    ) -> Result<TokenResponse, TokenReason> {
+        let exchange = CodeExchange::read(parameters, client, identity)?;
         let current = self.current().await?;
         let policy = &current.policy;
         let stored = self.0.storage.code(exchange.code()).await?;
@@ -135,8 +149,13 @@ impl Server {
         Err(no_free_id())
     }
 
-    async fn refresh(&self, parameters: &Parameters<'_>, client: &Client) -> Result<TokenResponse, TokenReason> {
-        let request = RefreshRequest::read(parameters, client)?;
+    async fn refresh(
+        &self,
+        parameters: &Parameters<'_>,
+        client: &Client,
+        identity: Identity,
+    ) -> Result<TokenResponse, TokenReason> {
+        let request = RefreshRequest::read(parameters, client, identity)?;
         let current = self.current().await?;
         let policy = &current.policy;
         let stored = self.0.storage.refresh_token(request.token()).await?;

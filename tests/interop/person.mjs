@@ -1,6 +1,8 @@
 // A person in front of a browser, as far as HTML goes: keeps cookies, follows redirects, fills in the first form of a
 // page with what FORM says, and presses the button that goes on. Stops where the client's redirect URI begins.
 //
+// With SHOWN=text, one of the pages on the way must show that text.
+//
 // node person.mjs URL REDIRECT_URI prints the URL that the browser was sent back to. With CALL=1 it opens that as well.
 
 import { pathToFileURL } from 'node:url';
@@ -8,6 +10,7 @@ import { pathToFileURL } from 'node:url';
 const fields = JSON.parse(process.env.FORM ?? '{}');
 const goesOn = /allow|approve|continue|log ?in|sign ?in/i;
 const MOST_HOPS = 20;
+const { SHOWN } = process.env;
 
 const entities = { amp: '&', quot: '"', lt: '<', gt: '>' };
 const unescape = text =>
@@ -47,8 +50,12 @@ export class Person {
   /** Goes to an address and on, up to the client's redirect URI. */
   async go(address, redirectUri) {
     let body;
+    let isShown = !SHOWN;
     for (let hop = 0; hop < MOST_HOPS; hop++) {
-      if (address.startsWith(redirectUri)) return new URL(address);
+      if (address.startsWith(redirectUri)) {
+        if (!isShown) throw new Error(`no page showed ${SHOWN}`);
+        return new URL(address);
+      }
       const response = await this.#request(address, body);
       const location = response.headers.get('location');
       if (location) {
@@ -56,6 +63,7 @@ export class Person {
         continue;
       }
       const page = await response.text();
+      isShown ||= page.replace(/<style[\s\S]*?<\/style>/gi, '').includes(`>${SHOWN}<`);
       if (!response.ok) throw new Error(`${response.status} at ${address}: ${page.slice(0, 300)}`);
       ({ address, body } = submission(page, address));
     }

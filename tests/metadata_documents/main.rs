@@ -2,13 +2,24 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
+#[cfg(feature = "postgres")]
+#[path = "../support/postgres.rs"]
+mod postgres;
+#[cfg(feature = "sqlite")]
+#[path = "../scratch/mod.rs"]
+mod scratch;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod caching;
-mod real_clients;
+mod fetched_keys;
+mod key_attacks;
 mod refusals;
+#[allow(dead_code, reason = "its other user makes more of it")]
+#[path = "../client_assertions/keys.rs"]
+mod signing;
 mod site;
+mod stores;
 
 use grantor::protocol::client::ClientOrigin;
 use grantor::{ClientChange, ClientId};

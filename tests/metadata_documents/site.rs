@@ -80,6 +80,11 @@ impl Web {
         self.0.fetched.lock().unwrap().len()
     }
 
+    /// How often that was fetched.
+    pub(crate) fn fetches_of(&self, url: &str) -> usize {
+        self.0.fetched.lock().unwrap().iter().filter(|fetched| *fetched == url).count()
+    }
+
     /// Holds every fetch until a permit is added.
     pub(crate) fn hold(&self) -> Arc<Semaphore> {
         let gate = Arc::new(Semaphore::new(0));

@@ -5,9 +5,11 @@
 #![allow(unreachable_pub, reason = "the fuzz targets are another crate")]
 
 use grantor::host::ReturnTo;
+use grantor::protocol::admission::Terms;
 use grantor::protocol::assertion::{Audience, ClientAssertion};
-use grantor::protocol::client::{Client, ClientId, ClientKeys, ClientMetadata};
+use grantor::protocol::client::{Client, ClientId, ClientKeys, ClientMetadata, KeyPlace};
 use grantor::protocol::client_auth::Presented;
+use grantor::protocol::client_keys::FetchedKeys;
 use grantor::protocol::document_url::DocumentUrl;
 use grantor::protocol::jwk::KeySet;
 use grantor::protocol::metadata_document::{Answered, MetadataDocument};
@@ -122,7 +124,7 @@ pub fn credentials(authorization: &[u8], body: &[u8]) {
         let now = grantor::Timestamp::from_millis(0);
         let issuer = Issuer::parse("https://app.example").expect("an issuer");
         let audience = Audience { issuer: &issuer, token_path: "/oauth/token" };
-        assert!(presented.authenticate(None, &audience, now).is_err(), "nobody is believed whom nobody knows");
+        assert!(presented.authenticate(None, None, &audience, now).is_err(), "nobody is believed whom nobody knows");
     }
 }
 
@@ -138,7 +140,11 @@ pub fn assertion(header: &str, claims: &str) {
     let keys = |seed| {
         let x = encode(pair(seed).public_key().as_ref());
         let set = format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}]}}"#);
-        ClientKeys { set: KeySet::parse(&set).expect("keys"), token_endpoint_audience: true }
+        ClientKeys {
+            place: KeyPlace::Set(KeySet::parse(&set).expect("keys")),
+            token_endpoint_audience: true,
+            optional: false,
+        }
     };
     let signed = format!("{}.{}", encode(header.as_bytes()), encode(claims.as_bytes()));
     let text = format!("{signed}.{}", encode(pair(1).sign(signed.as_bytes()).as_ref()));
@@ -147,9 +153,9 @@ pub fn assertion(header: &str, claims: &str) {
     let issuer = Issuer::parse("https://app.example").expect("an issuer");
     let audience = Audience { issuer: &issuer, token_path: "/oauth/token" };
     let now = grantor::Timestamp::from_millis(NOW * 1000);
-    assert!(assertion.check(Some(&keys(2)), &audience, now).is_err(), "another's key");
-    assert!(assertion.check(None, &audience, now).is_err(), "nobody's key");
-    let Ok(claim) = assertion.check(Some(&keys(1)), &audience, now) else { return };
+    assert!(assertion.check(Some(&keys(2)), None, &audience, now).is_err(), "another's key");
+    assert!(assertion.check(None, None, &audience, now).is_err(), "nobody's key");
+    let Ok(claim) = assertion.check(Some(&keys(1)), None, &audience, now) else { return };
     let json: serde_json::Value = serde_json::from_str(claims).expect("claims are JSON");
     assert_eq!((&json["iss"], &json["sub"]), (&json["sub"], &assertion.client().as_str().into()));
     let aud = json["aud"].as_str().or_else(|| json["aud"][0].as_str()).expect("an audience");
@@ -161,9 +167,19 @@ pub fn assertion(header: &str, claims: &str) {
     );
 }
 
-/// Keys are few and public, and written down in one way.
+/// Keys are few and public, written down in one way, and the same ones wherever they are read.
 pub fn key_set(text: &str) {
-    let Ok(set) = KeySet::parse(text) else { return };
+    let parsed = KeySet::parse(text);
+    let (content_type, body) = (Some("application/json"), text.as_bytes());
+    let answered = Answered { status: 200, content_type, cache_control: None, age: None, body };
+    let fetched = FetchedKeys::read(&answered, Timestamp::from_millis(1_800_000_000_000));
+    let Ok(set) = parsed else {
+        assert!(fetched.is_err(), "what will not do will not do elsewhere");
+        return;
+    };
+    if let Ok(fetched) = fetched {
+        assert_eq!(*fetched.set(), set);
+    }
     let json = serde_json::to_value(&set).expect("keys have a JSON form");
     assert_eq!(KeySet::parse(&json.to_string()), Ok(set));
     let keys = json["keys"].as_array().expect("an array");
@@ -177,7 +193,7 @@ pub fn key_set(text: &str) {
 
 /// What is registered has safe redirect URIs, and a name and links that are harmless on a page.
 pub fn registration(body: &[u8]) {
-    if let Ok(registration::Registration { metadata, .. }) = registration::read(body) {
+    if let Ok(registration::Registration { metadata, .. }) = registration::read(body, true) {
         harmless(&metadata);
     }
 }
@@ -197,9 +213,9 @@ pub fn metadata_document(input: &[u8]) {
     let Ok(document) = MetadataDocument::read(&url, &answered, now) else { return };
     let sent: serde_json::Value = serde_json::from_slice(body).expect("JSON");
     assert_eq!(sent["client_id"], id.as_str());
-    let client = document.renewed(&records::client("client"));
+    let client = document.renewed(&records::client("client"), &Terms::default());
     harmless(&client.metadata);
-    assert!(!client.is_confidential());
+    assert!(!client.metadata.auth_method.has_secret());
     let record = client.registration.and_then(|registration| registration.document).expect("a record");
     let fresh = record.fresh_until.since(now).as_secs();
     assert!((300..=24 * 3600).contains(&fresh), "{fresh}");

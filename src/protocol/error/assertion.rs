@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::DocumentReason;
+
 /// Why an assertion does not prove who the client is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
 #[non_exhaustive]
@@ -62,6 +64,10 @@ pub enum AssertionReason {
     #[error("the client assertion has no jti, or too long a one")]
     #[serde(rename = "assertion_no_id")]
     NoId,
+    /// The keys of the client lie at a URL of its own (`jwks_uri`), and were not read there.
+    #[error("the keys of the client were not read: {0}")]
+    #[serde(rename = "assertion_keys_not_read")]
+    KeysNotRead(DocumentReason),
     /// None of the client's keys made the signature.
     #[error("the client assertion is not signed by a key of the client")]
     #[serde(rename = "assertion_signature")]

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{WireError, wire};
+use crate::protocol::document_url::InvalidDocumentUrl;
 use crate::protocol::jwk::InvalidKeys;
 use crate::protocol::redirect::InvalidRedirectUri;
 
@@ -32,9 +33,12 @@ pub enum RegistrationReason {
     /// A client that would authenticate by its keys brings none.
     #[error("jwks is missing")]
     KeysMissing,
-    /// The keys lie elsewhere, where this server does not go.
+    /// The keys lie elsewhere, and this server fetches none.
     #[error("jwks_uri is not supported")]
     KeysElsewhere,
+    /// The keys lie where nothing is fetched for a client.
+    #[error("jwks_uri will not do: {0}")]
+    KeysUrl(#[from] InvalidDocumentUrl),
     /// The keys come twice, and could be other ones.
     #[error("both jwks and jwks_uri are present")]
     KeysTwice,
@@ -91,6 +95,9 @@ impl RegistrationReason {
             }
             Self::KeysElsewhere => {
                 wire("invalid_client_metadata", 400, "jwks_uri is not supported: send jwks instead.")
+            }
+            Self::KeysUrl(_) => {
+                wire("invalid_client_metadata", 400, "jwks_uri must be an https URL with a public host name.")
             }
             // RFC 7591 §2: "The "jwks_uri" and "jwks" parameters MUST NOT both be present"
             Self::KeysTwice => wire("invalid_client_metadata", 400, "jwks and jwks_uri must not both be present."),

@@ -52,6 +52,9 @@ pub enum TokenReason {
     /// The assertion of a client does not prove who it is.
     #[error("{0}")]
     Assertion(#[from] AssertionReason),
+    /// A refresh token that a client got by proving who it is came without a proof.
+    #[error("the refresh token was given to a client that proved who it is, and this one did not")]
+    ProofMissing,
     /// The client was shut out by the app's own people.
     #[error("the client is blocked")]
     ClientBlocked,
@@ -159,6 +162,7 @@ impl TokenReason {
             | Self::SecretMissing
             | Self::SecretUnexpected
             | Self::Assertion(_)
+            | Self::ProofMissing
             | Self::ClientBlocked
             | Self::ClientNotConfidential => wire("invalid_client", 401, "Client authentication failed."),
             Self::GrantNotAllowed => wire("unauthorized_client", 400, "The client may not use this grant type."),

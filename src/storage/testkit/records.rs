@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::protocol::client::{
     AuthMethod, Client, ClientAuthentication, ClientId, ClientKeys, ClientMetadata, ClientOrigin, ConsentPolicy,
-    GrantType, SelfRegistration, Tenure,
+    GrantType, KeyPlace, SelfRegistration, Tenure,
 };
 use crate::protocol::grant::{AccessRecord, CodeRecord, Grant, Holder, RefreshRecord, Subject};
 use crate::protocol::interaction::Consent;
@@ -76,7 +76,11 @@ pub fn keys() -> ClientKeys {
         x = "w".repeat(43),
         n = "x".repeat(341) + "w",
     );
-    ClientKeys { set: KeySet::parse(&jwks).expect("public keys"), token_endpoint_audience: true }
+    ClientKeys {
+        place: KeyPlace::Set(KeySet::parse(&jwks).expect("public keys")),
+        token_endpoint_audience: true,
+        optional: false,
+    }
 }
 
 /// A user.

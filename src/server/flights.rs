@@ -1,16 +1,21 @@
-//! One fetch at a time for each document: whoever wants the same meanwhile waits for it.
+//! One fetch at a time of each thing, such as a document: whoever wants the same meanwhile waits for it.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use crate::protocol::client::ClientId;
 use crate::protocol::error::DocumentReason;
 
 /// The fetches that are under way. There are never more than requests.
-#[derive(Default)]
-pub(super) struct Flights(Mutex<HashMap<ClientId, Arc<Flight>>>);
+pub(super) struct Flights<K>(Mutex<HashMap<K, Arc<Flight>>>);
+
+impl<K> Default for Flights<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
 
 #[derive(Default)]
 struct Flight(Mutex<State>);
@@ -22,24 +27,24 @@ struct State {
     waiting: Vec<Waker>,
 }
 
-/// What a request does about a document.
-pub(super) enum Boarding<'a> {
+/// What a request does about what it needs.
+pub(super) enum Boarding<'a, K: Hash + Eq> {
     /// It fetches.
-    Fetch(Boarded<'a>),
+    Fetch(Boarded<'a, K>),
     /// Another one has fetched. Why that failed, or `None` if it did not, or was given up.
     Landed(Option<DocumentReason>),
 }
 
 /// The right to fetch. Whoever waits goes on when it is dropped.
-pub(super) struct Boarded<'a> {
-    flights: &'a Flights,
-    id: ClientId,
+pub(super) struct Boarded<'a, K: Hash + Eq> {
+    flights: &'a Flights<K>,
+    id: K,
     flight: Arc<Flight>,
 }
 
-impl Flights {
+impl<K: Hash + Eq + Clone + Send + Sync> Flights<K> {
     /// The right to fetch, or what came of the fetch that was under way.
-    pub(super) async fn board(&self, id: &ClientId) -> Boarding<'_> {
+    pub(super) async fn board(&self, id: &K) -> Boarding<'_, K> {
         let flight = {
             let mut flights = self.lock();
             let Some(under_way) = flights.get(id) else {
@@ -59,8 +64,10 @@ impl Flights {
         })
         .await
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ClientId, Arc<Flight>>> {
+impl<K> Flights<K> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Arc<Flight>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -71,14 +78,14 @@ impl Flight {
     }
 }
 
-impl Boarded<'_> {
-    /// Tells those that wait why there is no document.
+impl<K: Hash + Eq> Boarded<'_, K> {
+    /// Tells those that wait why there is nothing.
     pub(super) fn failed(&self, reason: DocumentReason) {
         self.flight.lock().failed = Some(reason);
     }
 }
 
-impl Drop for Boarded<'_> {
+impl<K: Hash + Eq> Drop for Boarded<'_, K> {
     fn drop(&mut self) {
         self.flights.lock().remove(&self.id);
         let mut state = self.flight.lock();

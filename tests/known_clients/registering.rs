@@ -1,105 +1,18 @@
-//! Each known client with its own registration and its own requests, from the code to the refreshed token.
+//! Clients that register.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+use grantor::ClientId;
+use http::{Method, StatusCode, header};
+use serde_json::json;
 
-mod support;
-
-use http::StatusCode;
-use serde_json::{Value, json};
-use support::{API, Answer, Client, MCP, World};
-
-/// Registers a client and checks what every client expects of the answer (RFC 7591 §3.2.1).
-async fn registered(world: &World, metadata: Value) -> Client {
-    let answer = world.register(&metadata).await;
-    assert_eq!(answer.status(), StatusCode::CREATED, "{}", answer.body());
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    let json = answer.json();
-    assert_eq!(json["redirect_uris"], metadata["redirect_uris"], "all of them, as they came");
-    let refreshes = metadata["grant_types"].as_array().is_some_and(|types| types.contains(&json!("refresh_token")));
-    let kept = if refreshes { json!(["authorization_code", "refresh_token"]) } else { json!(["authorization_code"]) };
-    assert_eq!(json["grant_types"], kept);
-    assert_eq!(json["response_types"], json!(["code"]));
-    let offline = if refreshes { "offline_access " } else { "" };
-    assert_eq!(json["scope"], format!("{offline}projects:read projects:write"), "the effective set");
-    for (name, value) in json.as_object().unwrap() {
-        assert!(!value.is_null() && value != "" && *value != json!([]), "{name}: {value}");
-    }
-    let secret = json.get("client_secret").map(|secret| secret.as_str().unwrap().to_owned());
-    assert_eq!(secret.is_none(), json["token_endpoint_auth_method"] == "none", "{json}");
-    assert_eq!(json.get("client_secret_expires_at").is_some(), secret.is_some(), "{json}");
-    Client {
-        id: json["client_id"].as_str().unwrap().to_owned(),
-        secret,
-        redirect_uri: metadata["redirect_uris"][0].as_str().unwrap().to_owned(),
-    }
-}
-
-/// The token that an authorization request with these changes leads to, after it was refreshed once.
-async fn token(world: &World, client: &Client, changes: &[(&str, &str)]) -> Value {
-    let code = world.code_for(client, changes).await;
-    let redirect_uri = changes.iter().find(|(name, _)| *name == "redirect_uri").map_or(&*client.redirect_uri, |c| c.1);
-    let answer = world.exchange(client, &code, &[("redirect_uri", redirect_uri)]).await;
-    assert_eq!(answer.status(), StatusCode::OK, "{}", answer.body());
-    let token = checked(&answer);
-    let resource = changes.iter().find(|(name, _)| *name == "resource").map_or("", |change| change.1);
-    let refreshed = refreshed(world, client, &token, &[("resource", resource)]).await;
-    assert_eq!(refreshed["scope"], token["scope"]);
-    let resource = if resource.is_empty() { API } else { resource };
-    for token in [&token, &refreshed] {
-        let scopes = scope(token).replace("offline_access ", "");
-        assert_eq!(world.guard(resource, &scopes, token["access_token"].as_str().unwrap()).await, 200);
-    }
-    refreshed
-}
-
-/// What a client that registered for refresh tokens expects of an answer with tokens.
-fn checked(answer: &Answer) -> Value {
-    assert_eq!(answer.status(), StatusCode::OK, "{}", answer.body());
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
-    let token = answer.json();
-    assert_eq!(token["token_type"], "Bearer");
-    assert_eq!(token["expires_in"], 3600);
-    assert!(token["scope"].is_string() && token["refresh_token"].is_string(), "{token}");
-    token
-}
-
-/// The client's own refresh request, and its new token.
-async fn refreshed(world: &World, client: &Client, token: &Value, changes: &[(&str, &str)]) -> Value {
-    let presented = token["refresh_token"].as_str().unwrap();
-    let new = checked(&world.refresh(client, presented, changes).await);
-    assert_ne!(new["refresh_token"], token["refresh_token"]);
-    assert_ne!(new["access_token"], token["access_token"]);
-    new
-}
-
-fn scope(token: &Value) -> &str {
-    token["scope"].as_str().unwrap()
-}
-
-async fn opens(world: &World, resource: &str, token: &Value) -> bool {
-    world.guard(resource, "projects:read", token["access_token"].as_str().unwrap()).await == 200
-}
-
-/// What nearly every client registers beside its name and redirect URIs.
-fn public(name: &str, redirect_uris: &[&str]) -> Value {
-    json!({
-        "client_name": name, "redirect_uris": redirect_uris, "token_endpoint_auth_method": "none",
-        "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
-    })
-}
-
-fn with(mut metadata: Value, more: Value) -> Value {
-    let Value::Object(more) = more else { panic!("metadata is an object") };
-    metadata.as_object_mut().unwrap().extend(more);
-    metadata
-}
+use crate::support::{self, API, Answer, MCP, World};
+use crate::{checked, opens, public, refreshed, registered, scope, token, with};
 
 #[tokio::test]
 async fn claude_connects() {
     let world = World::new();
     for host in ["claude.ai", "claude.com"] {
         let callback = format!("https://{host}/api/mcp/auth_callback");
+        // Whatever it finds advertised.
         for method in ["none", "client_secret_post", "client_secret_basic"] {
             let more = json!({ "scope": "claudeai", "token_endpoint_auth_method": method });
             let client = registered(&world, with(public("Claude", &[&callback]), more)).await;
@@ -108,6 +21,50 @@ async fn claude_connects() {
             assert_eq!(scope(&token), "projects:read projects:write");
             assert!(opens(&world, MCP, &token).await && !opens(&world, API, &token).await);
         }
+    }
+}
+
+/// A time limit of ten seconds, and one address for everybody: nothing here counts requests by address.
+#[tokio::test]
+async fn claude_learns_by_the_error_whether_to_ask_for_consent_or_to_register_anew() {
+    let world = World::new();
+    let metadata = public("Claude", &["https://claude.ai/api/mcp/auth_callback"]);
+    let client = registered(&world, metadata.clone()).await;
+    let got = token(&world, &client, &[("resource", MCP)]).await;
+    let refresh = got["refresh_token"].as_str().unwrap().to_owned();
+    assert_eq!(world.revoke(&client, &refresh, &[]).await.status(), StatusCode::OK);
+    for dead in [&*refresh, "grr_of_nobody", ""] {
+        let error = if dead.is_empty() { "invalid_request" } else { "invalid_grant" };
+        world.refresh(&client, dead, &[]).await.assert_error(400, error);
+    }
+    assert!(opens(&world, MCP, &token(&world, &client, &[("resource", MCP)]).await).await, "it asks its user again");
+
+    assert!(world.server.remove_client(&ClientId::parse(&client.id).unwrap()).await.unwrap());
+    world.refresh(&client, &refresh, &[]).await.assert_error(401, "invalid_client");
+    let anew = registered(&world, metadata).await;
+    assert_ne!(anew.id, client.id);
+    assert!(opens(&world, MCP, &token(&world, &anew, &[("resource", MCP)]).await).await);
+}
+
+#[tokio::test]
+async fn claude_finds_the_endpoints_at_the_root_where_the_operator_puts_them() {
+    let world = World::with(|builder| builder.base_path("/"));
+    let body = public("Claude", &["https://claude.ai/api/mcp/auth_callback"]).to_string();
+    let request = support::request(Method::POST, "/register").header(header::CONTENT_TYPE, "application/json");
+    let told = world.send(request.body(body.into()).unwrap()).await.json();
+    let (id, redirect_uri) =
+        (told["client_id"].as_str().unwrap().to_owned(), told["redirect_uris"][0].as_str().unwrap());
+    let client = support::Client { id, secret: None, redirect_uri: redirect_uri.to_owned() };
+    let authorize = client.authorize_with(&[("resource", MCP)]).replacen("/oauth/authorize", "/authorize", 1);
+    let code = world.browser_of("alice").allow(&authorize).await.redirect_parameter("code").unwrap();
+    let form = client.token_request(&code, &[("resource", MCP)]);
+    let got = checked(&world.post("/token", &support::pairs(&form), &[]).await);
+    let refresh = got["refresh_token"].as_str().unwrap();
+    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh), ("client_id", &*client.id)];
+    assert!(opens(&world, MCP, &checked(&world.post("/token", &form, &[]).await)).await);
+    // And nowhere else by default: what the app has at its root is the app's.
+    for path in ["/authorize", "/token", "/register"] {
+        assert_eq!(World::new().get(path).await.status(), StatusCode::NOT_FOUND, "{path}");
     }
 }
 
@@ -125,6 +82,31 @@ async fn claude_code_connects_from_any_port() {
             let token = token(&world, &client, &[("redirect_uri", &callback), ("resource", MCP)]).await;
             assert!(opens(&world, MCP, &token).await);
         }
+    }
+}
+
+#[tokio::test]
+async fn many_processes_of_claude_code_share_one_refresh_token() {
+    let world = World::new();
+    let client = registered(&world, public("Claude Code (plan)", &["http://localhost/callback"])).await;
+    let at_port = [("redirect_uri", "http://localhost:50111/callback"), ("resource", MCP)];
+    let mut shared = token(&world, &client, &at_port).await;
+    for _ in 0..3 {
+        let processes: Vec<_> = (0..8)
+            .map(|_| {
+                let (world, client, shared) = (world.clone(), client.clone(), shared.clone());
+                tokio::spawn(async move { refreshed(&world, &client, &shared, &[("resource", MCP)]).await })
+            })
+            .collect();
+        let mut got = Vec::new();
+        for process in processes {
+            got.push(process.await.unwrap());
+        }
+        for other in &got {
+            assert_eq!(other["refresh_token"], got[0]["refresh_token"], "nobody is logged out by another");
+            assert!(opens(&world, MCP, other).await);
+        }
+        shared = got.remove(0);
     }
 }
 
@@ -147,6 +129,47 @@ async fn chatgpt_connects_and_the_origin_is_no_resource_unless_the_app_says_so()
                 assert!(answer.body().contains("invalid_target"), "{}", answer.body());
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn chatgpt_registers_and_connects_to_the_origin_where_the_app_says_what_that_is() {
+    let tools = "https://app.example/tools";
+    let world = World::with(|builder| builder.resource(grantor::Resource::new("/tools").also_for_origin()));
+    let callback = "https://chatgpt.com/connector/oauth/AbC-123_x";
+    let more = json!({ "token_endpoint_auth_method": ["none", "private_key_jwt"], "application_type": "web",
+        "token_endpoint_auth_signing_alg": "RS256", "jwks_uri": "https://chatgpt.com/oauth/jwks.json" });
+    let client = registered(&world, with(public("ChatGPT", &[callback]), more)).await;
+    for root in ["https://app.example", "https://app.example/"] {
+        let code = world.code_for(&client, &[("resource", root)]).await;
+        let got = checked(&world.exchange(&client, &code, &[("resource", root)]).await);
+        let got = refreshed(&world, &client, &got, &[("resource", root)]).await;
+        assert!(opens(&world, tools, &got).await, "the token carries the canonical name");
+        assert!(!opens(&world, API, &got).await && !opens(&world, MCP, &got).await);
+    }
+}
+
+#[tokio::test]
+async fn codex_finds_its_way_by_a_plain_get_and_stays_on_the_origin_of_the_issuer() {
+    let world = World::new();
+    let guard = world.server.resource(MCP).unwrap().require("projects:read").unwrap();
+    for method in [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::from_bytes(b"X").unwrap()] {
+        let request = support::request(method.clone(), "/mcp").body(()).unwrap();
+        let refused = guard.check(&request.into_parts().0).await.unwrap_err().response();
+        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{method}: before anybody looks at method or version");
+        let challenge = refused.headers().get(header::WWW_AUTHENTICATE).unwrap().to_str().unwrap();
+        assert_eq!(
+            challenge,
+            "Bearer resource_metadata=\"https://app.example/.well-known/oauth-protected-resource/mcp\", \
+             scope=\"projects:read\""
+        );
+    }
+    let resource = world.get("/.well-known/oauth-protected-resource/mcp").await.json();
+    let issuer = resource["authorization_servers"][0].as_str().unwrap().to_owned();
+    let metadata = world.get("/.well-known/oauth-authorization-server").await.json();
+    assert_eq!(metadata["issuer"], issuer);
+    for endpoint in ["authorization_endpoint", "token_endpoint", "registration_endpoint"] {
+        assert!(metadata[endpoint].as_str().unwrap().starts_with(&format!("{issuer}/")), "{endpoint}");
     }
 }
 
@@ -224,6 +247,68 @@ async fn clients_that_register_an_empty_scope_connect() {
             assert_eq!(scope(&token), "projects:read", "the default");
             assert_eq!(scope(&refreshed(&world, &client, &token, &[]).await), "projects:read");
         }
+    }
+}
+
+/// The answer as a page of that origin would get it, if it may read it.
+fn assert_readable(answer: &Answer) {
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{}", answer.body());
+    assert_eq!(answer.header("access-control-allow-credentials"), None);
+}
+
+#[tokio::test]
+async fn the_inspector_connects_from_its_page() {
+    const PAGE: (&str, &str) = ("origin", "http://localhost:6274");
+    let world = World::new();
+    let asks = |method| {
+        [
+            PAGE,
+            ("access-control-request-method", method),
+            ("access-control-request-headers", "content-type,mcp-protocol-version"),
+        ]
+    };
+    for (path, method) in [
+        ("/.well-known/oauth-protected-resource/mcp", "GET"),
+        ("/.well-known/oauth-authorization-server", "GET"),
+        ("/oauth/register", "POST"),
+        ("/oauth/token", "POST"),
+    ] {
+        let preflight = world.call(Method::OPTIONS, path, &asks(method)).await;
+        assert!(preflight.status().is_success(), "{path}");
+        assert_readable(&preflight);
+        if method == "GET" {
+            assert_readable(&world.call(Method::GET, path, &[PAGE, ("mcp-protocol-version", "2025-11-25")]).await);
+        }
+    }
+    let more = json!({ "scope": "", "client_uri": "https://github.com/modelcontextprotocol/inspector" });
+    let metadata = with(public("MCP Inspector", &["http://localhost:6274/oauth/callback"]), more);
+    assert_readable(&world.register(&metadata).await);
+    let client = registered(&world, metadata).await;
+    let code = world.code_for(&client, &[("scope", ""), ("resource", MCP)]).await;
+    let form = client.token_request(&code, &[("resource", MCP)]);
+    let answer = world.post("/oauth/token", &support::pairs(&form), &[PAGE]).await;
+    assert_readable(&answer);
+    let got = refreshed(&world, &client, &checked(&answer), &[("resource", MCP)]).await;
+    assert!(opens(&world, MCP, &got).await);
+}
+
+#[tokio::test]
+async fn who_wants_to_stay_connected_asks_for_offline_access_with_prompt_consent() {
+    let world = World::new();
+    let advertised = |path: &'static str| {
+        let world = world.clone();
+        async move {
+            world.get(path).await.json()["scopes_supported"].as_array().unwrap().contains(&json!("offline_access"))
+        }
+    };
+    assert!(advertised("/.well-known/oauth-authorization-server").await);
+    assert!(!advertised("/.well-known/oauth-protected-resource/mcp").await, "what it is for is no resource");
+    let client = registered(&world, public("Tool", &["http://127.0.0.1:4000/callback"])).await;
+    for _ in 0..2 {
+        let asks = [("scope", "projects:read offline_access"), ("prompt", "consent"), ("resource", MCP)];
+        let got = token(&world, &client, &asks).await;
+        assert_eq!(scope(&got), "offline_access projects:read");
+        assert!(opens(&world, MCP, &got).await);
     }
 }
 
