@@ -159,6 +159,19 @@ async fn a_refusal_has_its_exact_reason_and_the_reference_of_its_answer() {
     events.assert_told([]);
 }
 
+#[tokio::test]
+async fn who_names_no_scope_where_there_is_no_default_is_told_that_one_is_missing() {
+    let (events, world) = Events::with(|builder| builder.default_scopes(""));
+    let client = world.public_client().await;
+    for (scope, reason) in
+        [("", "scope_missing"), ("offline_access", "scope_missing"), ("nothing:known", "scope_empty")]
+    {
+        events.take();
+        let answer = world.get(&client.authorize_with(&[("scope", scope)])).await;
+        assert_eq!(events_of(&events, &answer)["reason"], reason, "{scope}");
+    }
+}
+
 fn events_of(events: &Events, answer: &Answer) -> Value {
     assert!(answer.status().is_client_error(), "{}", answer.body());
     events.one_of(answer)

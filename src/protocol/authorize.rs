@@ -373,3 +373,21 @@ fn scopes(
     let stays = requested.contains(OFFLINE_ACCESS) && ceiling.contains(OFFLINE_ACCESS);
     Ok(if stays { scopes.union(&offline) } else { scopes })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_before_all_leaves_the_request_as_it_was_but_for_its_time() {
+        let again = |query: &str| {
+            let parameters = Parameters::parse(query.as_bytes(), PARAMETERS);
+            login_before_all(&parameters, query, Timestamp::from_millis(7)).unwrap()
+        };
+        let sent = "client_id=c&state=s&unknown=u&login_after=5";
+        assert_eq!(again(sent), (false, None, sent.to_owned()));
+        let fresh = format!("{sent}&prompt=login&login_hint=ada");
+        let asked = "client_id=c&state=s&unknown=u&prompt=login&login_hint=ada&login_after=7";
+        assert_eq!(again(&fresh), (true, Some("ada".to_owned()), asked.to_owned()));
+    }
+}

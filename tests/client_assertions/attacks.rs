@@ -129,6 +129,26 @@ async fn attack_25_every_claim_is_judged() {
 }
 
 #[tokio::test]
+async fn claims_are_taken_up_to_their_limits() {
+    let scene = Scene::new().await;
+    let now = scene.world.clock.now().as_secs();
+    for changes in [
+        json!({ "exp": now - 59 }),
+        json!({ "exp": now + 3660 }),
+        json!({ "iat": now + 60 }),
+        json!({ "nbf": now + 60 }),
+        json!({ "jti": "x".repeat(256) }),
+    ] {
+        let assertion = scene.key.sign(&changed(scene.claims(), &changes));
+        let answer = own_access(&scene.world, &assertion).await;
+        assert_eq!(answer.status(), 200, "{changes}: {}", answer.body());
+    }
+    let padded = |padding: usize| scene.key.sign(&changed(scene.claims(), &json!({ "padding": "x".repeat(padding) })));
+    let longest = (5000..7000).map(padded).find(|assertion| assertion.len() == 8 * 1024).unwrap();
+    assert_eq!(own_access(&scene.world, &longest).await.status(), 200);
+}
+
+#[tokio::test]
 async fn attack_25_an_assertion_for_the_token_endpoint_is_taken_only_where_that_was_agreed() {
     let endpoint = json!({ "aud": "https://app.example/oauth/token" });
     let scene = Scene::new().await;
