@@ -28,11 +28,10 @@ impl Server {
             Endpoint::Introspect => self.introspect_by_post(request, body).await,
             Endpoint::Register => self.register_by_post(request, body).await,
             Endpoint::Registration(id) => self.manage_registration(id, request, body).await,
-            Endpoint::ServerMetadata => answer::document(self.documents().await.server.clone()),
-            Endpoint::ResourceMetadata(at) => match self.documents().await.resources.get(*at) {
-                Some((_, document)) => answer::document(document.clone()),
-                None => answer::absent(),
-            },
+            Endpoint::ServerMetadata => answer::document(self.server_document().await),
+            Endpoint::ResourceMetadata(path) => {
+                self.resource_document(path).await.map_or_else(answer::absent, answer::document)
+            }
             Endpoint::Absent => answer::absent(),
         }
     }

@@ -23,8 +23,8 @@ pub(super) enum Endpoint {
     /// The registration of the client of that id, as it stands in the path.
     Registration(String),
     ServerMetadata,
-    /// The document at that place of the list.
-    ResourceMetadata(usize),
+    /// The document of the resource at that path, if there is one.
+    ResourceMetadata(String),
     /// A path where clients look and nothing is: pages of other origins must be able to read that.
     Absent,
 }
@@ -157,9 +157,9 @@ impl Server {
             });
         }
         if let Some(rest) = path.strip_prefix(RESOURCE_METADATA)
-            && let Some(at) = self.known_documents().resources.iter().position(|(known, _)| known == rest)
+            && (rest.is_empty() || rest.starts_with('/'))
         {
-            return Some(Endpoint::ResourceMetadata(at));
+            return Some(Endpoint::ResourceMetadata(rest.to_owned()));
         }
         let behind_issuer = path.strip_prefix(self.issuer().path());
         (is_well_known(path) || behind_issuer.is_some_and(is_well_known)).then_some(Endpoint::Absent)
