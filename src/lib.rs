@@ -68,13 +68,14 @@ pub use protocol::client_change::ClientChange;
 pub use protocol::grant::Subject;
 pub use protocol::new_client::NewClient;
 pub use protocol::policy::Lifetimes;
+pub use protocol::resource_change::Resource;
 pub use protocol::scope::ScopeSet;
 pub use protocol::scope_change::Scope;
 pub use protocol::scope_records::Retired;
 pub use protocol::seal::Keys;
 pub use protocol::secret::OrderedId;
 pub use protocol::time::Timestamp;
-pub use server::{Builder, ChangeClientError, ConnectedApp, MetadataDocuments, Registration, Resource, Server};
+pub use server::{Builder, ChangeClientError, ConnectedApp, MetadataDocuments, Registration, Server};
 #[cfg(feature = "postgres")]
 pub use storage::PostgresStorage;
 #[cfg(feature = "sqlite")]

@@ -10,13 +10,13 @@ use std::time::Duration;
 use grantor::protocol::client::{Client as StoredClient, ClientId};
 use grantor::protocol::grant::Subject;
 use grantor::protocol::interaction::Consent;
+use grantor::protocol::policy_records::PolicyRecords;
 use grantor::protocol::redirect::RedirectUri;
-use grantor::protocol::scope_records::ScopeRecords;
 use grantor::storage::testkit::{Call, Faulty, Lost, Yielding};
 use grantor::storage::{
     ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
     MemoryStorage, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant,
-    RevokeGrants, Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError,
+    RevokeGrants, Revoked, RotateRefresh, Rotated, SavePolicy, Saved, Scanned, Sharing, Storage, StorageError,
     StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use grantor::{OrderedId, Timestamp};
@@ -223,8 +223,8 @@ impl Storage for Changing {
     async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
         self.inner.update_client(op).await
     }
-    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        self.inner.scopes().await
+    async fn policy(&self) -> Result<Option<Arc<PolicyRecords>>, StorageError> {
+        self.inner.policy().await
     }
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
         self.inner.remove_client(op).await
@@ -235,8 +235,8 @@ impl Storage for Changing {
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
         self.inner.grant_client(op).await
     }
-    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
-        self.inner.save_scopes(op).await
+    async fn save_policy(&self, op: SavePolicy) -> Result<Saved, StorageError> {
+        self.inner.save_policy(op).await
     }
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
         self.inner.claim_once(op).await

@@ -111,12 +111,12 @@ async fn attack_49_debug_of_a_running_server_tells_no_secret() {
 
 /// The server's own rules, as the protocol has them.
 fn policy() -> Policy {
-    use grantor::protocol::{catalogue::ScopeCatalogue, issuer::Issuer, resource, scope};
+    use grantor::protocol::{catalogue::ScopeCatalogue, issuer::Issuer, resource_registry, scope};
     let scopes = ScopeCatalogue::new(vec![grantor::Scope::new("projects:read", "").declared().unwrap()]);
-    let mut resources = resource::ResourceRegistry::default();
-    let uri = resource::ResourceUri::parse(API).unwrap();
-    assert!(resources.add(resource::Resource::new(uri, None, None, &scopes)));
+    let mut resources = resource_registry::ResourceRegistry::default();
     let issuer = Issuer::parse(ISSUER).unwrap();
+    let record = grantor::Resource::new(API).declared(&issuer, &scopes).unwrap();
+    assert!(resources.add(resource_registry::KnownResource::new(record, &scopes)));
     Policy { issuer, scopes, default_scopes: scope::ScopeSet::empty(), resources, lifetimes: Default::default() }
 }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use grantor::protocol::client::ClientId;
 use grantor::protocol::grant::{Grant, Holder, Subject};
 use grantor::protocol::pkce::CodeChallenge;
-use grantor::protocol::resource::ResourceUri;
+use grantor::protocol::resource::ResourceId;
 use grantor::protocol::secret::{Bearer, BearerKind, BearerSeed};
 use grantor::storage::testkit::{Call, Faulty, Lost, records};
 use grantor::storage::{Decided, RedeemCode, Redeemed, Storage as _};
@@ -396,7 +396,7 @@ async fn attack_24_a_grant_without_audience_gives_no_token() {
 async fn attack_24_a_token_for_what_is_no_resource_any_more_opens_nothing() {
     let world = World::new();
     let client = world.public_client().await;
-    let gone = ResourceUri::parse("https://app.example/gone").unwrap();
+    let gone = ResourceId::parse("https://app.example/gone").unwrap();
     let resources = vec![gone.clone()];
     let (grant, code) = smuggle(&world, &client, |grant| grant.resources = resources).await;
     let answer = world.exchange(&client, &code, &[]).await;

@@ -244,7 +244,7 @@ async fn a_guard_tells_whom_it_turns_away_and_nothing_else() {
     let refused = events.one_of(&Answer(refusal.response()));
     assert_eq!(refused["reason"], "other_resource");
     assert_eq!(refused["token"].as_str().unwrap().len(), 16, "the id of the token");
-    let _ = guard.optional().unauthenticated();
+    let _ = guard.optional().unauthenticated(&parts(""));
     events.assert_told(["guard refused missing"]);
 }
 

@@ -396,20 +396,20 @@ async fn attack_24_nobody_passes_while_the_scopes_cannot_be_read() {
     let got = world.tokens(&client).await;
     for lost in [Lost::Request, Lost::Answer] {
         world.clock.advance(BOUND);
-        storage.lose(lost, Call::Scopes, 1);
+        storage.lose(lost, Call::Policy, 1);
         assert_eq!(world.guard(API, "projects:read", &got.access).await, 503);
         assert_eq!(world.guard(API, "projects:read", &got.access).await, 200, "the next one reads again");
         world.clock.advance(BOUND);
-        storage.lose(lost, Call::Scopes, 1);
+        storage.lose(lost, Call::Policy, 1);
         world.refresh(&client, &got.refresh, &[]).await.assert_error(503, "temporarily_unavailable");
         world.clock.advance(BOUND);
-        storage.lose(lost, Call::Scopes, 1);
+        storage.lose(lost, Call::Policy, 1);
         assert_eq!(world.browser_of("alice").get(&client.authorize()).await.status(), 503);
         world.clock.advance(BOUND);
-        storage.lose(lost, Call::Scopes, 1);
+        storage.lose(lost, Call::Policy, 1);
         assert_eq!(world.get(SERVER).await.status(), 200, "the metadata opens nothing");
     }
-    storage.lose(Lost::Answer, Call::SaveScopes, 1);
+    storage.lose(Lost::Answer, Call::SavePolicy, 1);
     let scopes = world.server.scopes();
     let lost = scopes.retire("projects:read", Retired::Dead).await.unwrap_err();
     assert!(matches!(lost, ChangeScopesError::Storage(_)), "{lost:?}");

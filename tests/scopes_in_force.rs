@@ -142,7 +142,7 @@ async fn many_requests_at_once_read_the_scopes_once() {
     let got = world.tokens(&client).await;
     for (nth, expected, next) in [(2, 200, 503), (1, 503, 200)] {
         world.clock.advance(BOUND);
-        storage.lose(Lost::Request, Call::Scopes, nth);
+        storage.lose(Lost::Request, Call::Policy, nth);
         let all = at_once(&world, &got, 40).await;
         assert_eq!(all, vec![expected; 40], "they wait for one look, and share what comes of it");
         world.clock.advance(BOUND);

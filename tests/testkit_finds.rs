@@ -265,12 +265,13 @@ finds! {
     a_check_before_a_claim: ChecksBeforeActing in attack_25_of_parallel_claims_one_is_the_first;
     a_claim_that_is_forgotten_early: PurgesEarly in a_claim_is_remembered_as_long_as_asked;
     a_claim_that_is_never_forgotten: NeverPurges in a_claim_is_remembered_as_long_as_asked;
-    scopes_that_are_cleaned: CleansTexts in scopes_are_read_back_as_they_were_saved;
-    scopes_in_another_order: ListsOldestFirst in scopes_are_read_back_as_they_were_saved;
-    scopes_that_keep_their_revision: KeepsRevisions in
-        scopes_are_read_back_as_they_were_saved, of_parallel_changes_of_the_scopes_one_counts;
-    scopes_that_get_lost_beside_others: LosesUpdates in
-        scopes_are_read_back_as_they_were_saved, of_parallel_changes_of_the_scopes_one_counts;
+    policies_that_are_cleaned: CleansTexts in the_policy_is_read_back_as_it_was_saved;
+    policies_without_their_resources: ForgetsResources in the_policy_is_read_back_as_it_was_saved;
+    policies_in_another_order: ListsOldestFirst in the_policy_is_read_back_as_it_was_saved;
+    policies_that_keep_their_revision: KeepsRevisions in
+        the_policy_is_read_back_as_it_was_saved, of_parallel_changes_of_the_policy_one_counts;
+    policies_that_get_lost_beside_others: LosesUpdates in
+        the_policy_is_read_back_as_it_was_saved, of_parallel_changes_of_the_policy_one_counts;
 }
 
 finds_among_many! {

@@ -4,6 +4,7 @@ mod optional;
 mod principal;
 mod refusal;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,18 +21,40 @@ use crate::protocol::bearer;
 use crate::protocol::cors;
 use crate::protocol::error::BearerReason;
 use crate::protocol::issuer::is_loopback_host;
+use crate::protocol::policy::Policy;
 use crate::protocol::resource::ResourceUri;
+use crate::protocol::resource_registry::KnownResource;
 use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::OrderedId;
 use crate::storage::{AnyStorage, InForce, Storage as _, StorageError};
 
-/// A registered resource, from which guards for its routes are made.
+/// A registered resource, or one of several as a request tells, from which guards for its routes are made.
 #[derive(Clone)]
 pub struct ResourceGuard {
     shared: Arc<Shared>,
+    which: Which,
 }
 
-/// What all guards of a resource have in common.
+/// What tells the URL, or the path, of the resource that a request is for.
+type Told = Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
+
+/// Which resource a request is for.
+#[derive(Clone)]
+pub(crate) enum Which {
+    One(ResourceUri),
+    By(Told),
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(resource) => resource.fmt(f),
+            Self::By(_) => f.write_str("the resource of a request"),
+        }
+    }
+}
+
+/// What all guards have in common.
 pub(crate) struct Shared {
     pub(crate) storage: AnyStorage,
     pub(crate) clock: Arc<dyn Clock>,
@@ -39,7 +62,6 @@ pub(crate) struct Shared {
     /// Who is asked about the user of every token, if somebody is.
     pub(crate) users: Option<AnyHost>,
     pub(crate) in_force: Arc<InForce>,
-    pub(crate) resource: ResourceUri,
     pub(crate) loopback_only: bool,
 }
 
@@ -50,12 +72,12 @@ pub(crate) struct Shared {
 )]
 pub struct UnknownScope {
     scope: String,
-    resource: ResourceUri,
+    resource: String,
 }
 
 impl ResourceGuard {
-    pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared: Arc::new(shared) }
+    pub(crate) fn new(shared: Shared, which: Which) -> Self {
+        Self { shared: Arc::new(shared), which }
     }
 
     /// A guard that lets through requests with a token for this resource that has all of `scopes`,
@@ -68,19 +90,27 @@ impl ResourceGuard {
     /// If a scope never was at this resource, as far as this instance knows: no token could have it. For a scope
     /// that was added at run time, call [`Scopes::refresh`](crate::server::Scopes::refresh) before.
     pub fn require(&self, scopes: &str) -> Result<Guard, UnknownScope> {
-        let unknown = |scope: &str| UnknownScope { scope: scope.to_owned(), resource: self.shared.resource.clone() };
+        let unknown = |scope: &str| UnknownScope { scope: scope.to_owned(), resource: self.which.to_string() };
         let required = ScopeSet::parse(scopes).map_err(|_| unknown(scopes))?;
         let current = self.shared.in_force.last_known();
-        if let Some(scope) = required.iter().find(|scope| !current.policy.has_heard_of(scope, &self.shared.resource)) {
+        let has_heard_of = |scope: &&str| match &self.which {
+            Which::One(resource) => current.policy.has_heard_of(scope, resource),
+            Which::By(_) => current.policy.has_heard_of_scope(scope),
+        };
+        if let Some(scope) = required.iter().find(|scope| !has_heard_of(scope)) {
             return Err(unknown(scope));
         }
-        Ok(Guard(Arc::new(Rule { shared: Arc::clone(&self.shared), required })))
+        let shared = Arc::clone(&self.shared);
+        Ok(Guard(match &self.which {
+            Which::One(resource) => Of::One(Bound(Arc::new(Rule { shared, resource: resource.clone(), required }))),
+            Which::By(which) => Of::By(Arc::new(Open { shared, which: Arc::clone(which), required })),
+        }))
     }
 }
 
 impl fmt::Debug for ResourceGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ResourceGuard({})", self.shared.resource)
+        write!(f, "ResourceGuard({})", self.which)
     }
 }
 
@@ -89,12 +119,40 @@ impl fmt::Debug for ResourceGuard {
 ///
 /// It answers before the route looks at method, version or content, and it fails closed.
 #[derive(Clone)]
-pub struct Guard(Arc<Rule>);
+pub struct Guard(Of);
+
+#[derive(Clone)]
+enum Of {
+    One(Bound),
+    By(Arc<Open>),
+}
+
+/// The guard of one resource.
+#[derive(Clone)]
+struct Bound(Arc<Rule>);
 
 struct Rule {
     shared: Arc<Shared>,
+    resource: ResourceUri,
     /// By name.
     required: ScopeSet,
+}
+
+/// The guard of the resource that a request tells.
+struct Open {
+    shared: Arc<Shared>,
+    which: Told,
+    /// By name.
+    required: ScopeSet,
+}
+
+impl Open {
+    fn bind(&self, request: &Parts) -> Option<Bound> {
+        let Self { shared, which, required } = self;
+        let url = which(request)?;
+        let resource = ResourceUri::parse(&shared.in_force.declared().issuer.absolute(&url)).ok()?;
+        Some(Bound(Arc::new(Rule { shared: Arc::clone(shared), resource, required: required.clone() })))
+    }
 }
 
 /// A request that does not pass.
@@ -119,9 +177,24 @@ impl Guard {
     /// # Errors
     /// If it may not: the error is the answer to send.
     pub async fn check(&self, request: &Parts) -> Result<Principal, Refusal> {
-        self.judge(request).await.map_err(|turned| self.refuse(turned))
+        let guard = self.bound(request)?;
+        guard.judge(request).await.map_err(|turned| guard.refuse(turned))
     }
 
+    /// The guard of the resource that a request is for.
+    fn bound(&self, request: &Parts) -> Result<Cow<'_, Bound>, Refusal> {
+        match &self.0 {
+            Of::One(guard) => Ok(Cow::Borrowed(guard)),
+            Of::By(open) if is_preflight(request) && !open.shared.loopback_only => Err(Refusal::Preflight),
+            Of::By(open) => match open.bind(request) {
+                Some(guard) => Ok(Cow::Owned(guard)),
+                None => Err(refusal(&open.shared, BearerReason::NoResource, None, None, String::new())),
+            },
+        }
+    }
+}
+
+impl Bound {
     async fn judge(&self, request: &Parts) -> Result<Principal, Turned> {
         let shared = &self.0.shared;
         if shared.loopback_only && !comes_by_loopback_name(request) {
@@ -135,8 +208,9 @@ impl Guard {
         let stored = shared.storage.access_token(presented.id).await.map_err(|error| away(no_answer(&error)))?;
         let now = shared.clock.now();
         let current = shared.in_force.current(now).await.map_err(|error| away(no_answer(&error)))?;
-        let scopes = &current.policy.scopes;
-        let (access, allowed) = bearer::check(&presented, stored, &shared.resource, scopes, now).map_err(away)?;
+        let Policy { scopes, resources, .. } = &current.policy;
+        let resource = resources.at(self.resource().as_str()).map(KnownResource::id);
+        let (access, allowed) = bearer::check(&presented, stored, resource, scopes, now).map_err(away)?;
         let principal = Principal::new(access, allowed, self.clone());
         if !principal.scopes().contains_all(&self.0.required) {
             return Err(Turned::Short(Box::new(principal)));
@@ -145,6 +219,10 @@ impl Guard {
             ask(host, &principal).await.map_err(away)?;
         }
         Ok(principal)
+    }
+
+    fn resource(&self) -> &ResourceUri {
+        &self.0.resource
     }
 
     /// The names of the scopes that a token must have.
@@ -159,7 +237,7 @@ impl Guard {
             Turned::Short(principal) => principal.lacks(&ScopeSet::empty()),
             Turned::Away(reason, token) if self.0.required.is_empty() => {
                 let shared = &self.0.shared;
-                let scopes = shared.in_force.last_known().policy.suggested(&shared.resource);
+                let scopes = shared.in_force.last_known().policy.suggested(self.resource());
                 self.deny(reason, token, &scopes)
             }
             Turned::Away(reason, token) => self.deny(reason, token, &self.0.required),
@@ -168,15 +246,26 @@ impl Guard {
 
     /// Tells a client to ask for these scopes, by name: for those of them that there are.
     fn deny(&self, reason: BearerReason, token: Option<OrderedId>, scopes: &ScopeSet) -> Refusal {
-        let Shared { trail, resource, in_force, .. } = &*self.0.shared;
-        let scope = in_force.last_known().policy.scopes.present(scopes);
+        let (shared, resource) = (&self.0.shared, self.resource());
+        let scope = shared.in_force.last_known().policy.scopes.present(scopes);
         let challenge = bearer::challenge(&reason, resource, &scope);
-        let reference = trail.correlate();
-        let resource = Some(resource.clone());
-        let kind = EventKind::Refused { client: None, resource, token, reason: reason.clone().into() };
-        trail.record(reference, Place::Guard, kind);
-        Refusal::Denied { reason, challenge, reference }
+        refusal(shared, reason, Some(resource), token, challenge)
     }
+}
+
+/// Records that a request is turned away, and makes the answer.
+fn refusal(
+    shared: &Shared,
+    reason: BearerReason,
+    resource: Option<&ResourceUri>,
+    token: Option<OrderedId>,
+    challenge: String,
+) -> Refusal {
+    let reference = shared.trail.correlate();
+    let resource = resource.cloned();
+    let kind = EventKind::Refused { client: None, resource, token, reason: reason.clone().into() };
+    shared.trail.record(reference, Place::Guard, kind);
+    Refusal::Denied { reason, challenge, reference }
 }
 
 /// Whether the host still lets the user of a token in.
@@ -199,7 +288,16 @@ fn no_answer(error: &StorageError) -> BearerReason {
 
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Guard({} requires {:?})", self.0.shared.resource, self.0.required)
+        match &self.0 {
+            Of::One(guard) => guard.fmt(f),
+            Of::By(open) => write!(f, "Guard(the resource of a request requires {:?})", open.required),
+        }
+    }
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Guard({} requires {:?})", self.0.resource, self.0.required)
     }
 }
 

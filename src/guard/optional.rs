@@ -47,17 +47,18 @@ impl OptionalGuard {
     /// # Errors
     /// If it may not: the error is the answer to send.
     pub async fn check(&self, request: &Parts) -> Result<Option<Principal>, Refusal> {
-        match self.0.judge(request).await {
+        let guard = self.0.bound(request)?;
+        match guard.judge(request).await {
             Ok(principal) => Ok(Some(principal)),
             Err(Turned::Away(BearerReason::Missing, _)) => Ok(None),
-            Err(turned) => Err(self.0.refuse(turned)),
+            Err(turned) => Err(guard.refuse(turned)),
         }
     }
 
     /// The answer to a request that turned out to have no session either: it tells clients where to get
     /// a token.
     #[must_use]
-    pub fn unauthenticated(&self) -> Refusal {
-        self.0.refuse(BearerReason::Missing.into())
+    pub fn unauthenticated(&self, request: &Parts) -> Refusal {
+        self.0.bound(request).map_or_else(|refusal| refusal, |guard| guard.refuse(BearerReason::Missing.into()))
     }
 }

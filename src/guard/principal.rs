@@ -1,6 +1,6 @@
 //! Who sent a request.
 
-use super::{Guard, Refusal};
+use super::{Bound, Refusal};
 use crate::protocol::catalogue::Allowed;
 use crate::protocol::client::ClientId;
 use crate::protocol::error::BearerReason;
@@ -17,11 +17,11 @@ pub struct Principal {
     /// What the token allows, if that is not what it has in it.
     allowed: Option<Allowed>,
     /// Who let it through.
-    guard: Guard,
+    guard: Bound,
 }
 
 impl Principal {
-    pub(super) const fn new(access: StoredAccess, allowed: Option<Allowed>, guard: Guard) -> Self {
+    pub(super) const fn new(access: StoredAccess, allowed: Option<Allowed>, guard: Bound) -> Self {
         Self { access, allowed, guard }
     }
 
@@ -91,8 +91,8 @@ impl Principal {
 
     /// The resource that the token is for.
     #[must_use]
-    pub const fn resource(&self) -> &ResourceUri {
-        &self.access.token.resource
+    pub fn resource(&self) -> &ResourceUri {
+        self.guard.resource()
     }
 
     /// The grant that the token belongs to.

@@ -40,6 +40,11 @@ pub mod scopes {
     #![doc = include_str!("scopes.md")]
 }
 
+/// Resources that come and go at run time, what that means for live grants, and guards for many tenants.
+pub mod resources {
+    #![doc = include_str!("resources.md")]
+}
+
 /// Where everything is kept: which store to take, how to write and prove one of your own, and what it takes to
 /// run one.
 pub mod storage {

@@ -3,10 +3,10 @@
 use ring::digest::{SHA256, digest};
 use serde::Serialize;
 
-use super::catalogue::ScopeCatalogue;
 use super::client::{AuthMethod, ClientLifetimes, ClientMetadata, GrantType};
+use super::policy::Policy;
 use super::redirect::RedirectUri;
-use super::resource::ResourceUri;
+use super::resource::{ResourceId, ResourceUri};
 use super::scope::ScopeSet;
 
 /// What a client that registers itself gets beyond what it asks for, or less. None of it is in its own hands.
@@ -32,8 +32,16 @@ pub struct Terms {
 
 impl Terms {
     /// The same with the ids of scopes in place of their names: a scope that comes later under a name is another one.
-    pub(super) fn by_id(&self, catalogue: &ScopeCatalogue) -> Self {
-        Self { scopes: self.scopes.as_ref().map(|names| catalogue.ids_of(names)), ..self.clone() }
+    pub(super) fn by_id(&self, policy: &Policy) -> Self {
+        Self { scopes: self.scopes.as_ref().map(|names| policy.scopes.ids_of(names)), ..self.clone() }
+    }
+
+    /// The ids of the resources whose tokens the client may introspect. Those that there are not are left out.
+    pub(super) fn introspected(&self, policy: &Policy) -> Option<Vec<ResourceId>> {
+        let ids = |uris: &Vec<ResourceUri>| {
+            uris.iter().filter_map(|uri| policy.resources.named(uri)).map(|known| known.id().clone()).collect()
+        };
+        self.introspects.as_ref().map(ids)
     }
 }
 

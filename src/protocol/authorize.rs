@@ -11,7 +11,7 @@ use super::params::Parameters;
 use super::pkce::CodeChallenge;
 use super::policy::Policy;
 use super::redirect::{RedirectKind, VerifiedRedirectUri};
-use super::resource::ResourceUri;
+use super::resource::{ResourceId, ResourceUri};
 use super::response::{AuthorizeResponse, ResponseMode, Target};
 use super::scope::{OFFLINE_ACCESS, ScopeSet};
 use super::time::Timestamp;
@@ -41,7 +41,7 @@ pub struct ValidRequest {
     pub(super) client: Arc<Client>,
     pub(super) target: Target,
     pub(super) scopes: ScopeSet,
-    pub(super) resources: Vec<ResourceUri>,
+    pub(super) resources: Vec<ResourceId>,
     pub(super) challenge: CodeChallenge,
     pub(super) wishes: Wishes,
 }
@@ -177,7 +177,7 @@ impl ValidRequest {
 
     /// For which resources; at least one.
     #[must_use]
-    pub fn resources(&self) -> &[ResourceUri] {
+    pub fn resources(&self) -> &[ResourceId] {
         &self.resources
     }
 
@@ -254,7 +254,7 @@ impl ValidRequest {
             .append_pair("scope", policy.scopes.names_of(&self.scopes).as_str())
             .append_pair("code_challenge", &self.challenge.to_string())
             .append_pair("code_challenge_method", "S256")
-            .extend_pairs(self.resources.iter().map(|resource| ("resource", resource.as_str())))
+            .extend_pairs(self.resources.iter().map(|resource| ("resource", resource.url())))
             .extend_pairs(self.target.state.iter().map(|state| ("state", state)));
         if self.target.mode != ResponseMode::default() {
             query.append_pair("response_mode", self.target.mode.as_str());
@@ -285,7 +285,7 @@ fn response_mode(parameters: &Parameters<'_>) -> Result<ResponseMode, AuthorizeR
 /// The part of a request whose errors go to the client.
 struct Asked {
     scopes: ScopeSet,
-    resources: Vec<ResourceUri>,
+    resources: Vec<ResourceId>,
     challenge: CodeChallenge,
     wishes: Wishes,
 }
@@ -325,19 +325,19 @@ fn challenge(parameters: &Parameters<'_>) -> Result<CodeChallenge, AuthorizeReas
     CodeChallenge::parse(challenge).ok_or(AuthorizeReason::ChallengeMalformed)
 }
 
-fn resources(parameters: &Parameters<'_>, policy: &Policy) -> Result<Vec<ResourceUri>, AuthorizeReason> {
+fn resources(parameters: &Parameters<'_>, policy: &Policy) -> Result<Vec<ResourceId>, AuthorizeReason> {
     let mut resources = Vec::new();
     for presented in parameters.all("resource") {
         // RFC 8707 §2: "invalid_target: The requested resource is invalid, missing, unknown, or malformed."
         let uri = ResourceUri::parse(presented).map_err(|_| AuthorizeReason::ResourceUnknown)?;
-        let known = policy.resources.get(&uri).ok_or(AuthorizeReason::ResourceUnknown)?;
-        if !resources.contains(&known.uri) {
-            resources.push(known.uri.clone());
+        let known = policy.resources.named(&uri).ok_or(AuthorizeReason::ResourceUnknown)?;
+        if !resources.contains(known.id()) {
+            resources.push(known.id().clone());
         }
     }
     if resources.is_empty() {
         let default = policy.resources.default_resource().ok_or(AuthorizeReason::ResourceUnknown)?;
-        resources.push(default.uri.clone());
+        resources.push(default.id().clone());
     }
     Ok(resources)
 }
@@ -345,7 +345,7 @@ fn resources(parameters: &Parameters<'_>, policy: &Policy) -> Result<Vec<Resourc
 fn scopes(
     parameters: &Parameters<'_>,
     client: &Client,
-    resources: &[ResourceUri],
+    resources: &[ResourceId],
     policy: &Policy,
 ) -> Result<ScopeSet, AuthorizeReason> {
     let offline = ScopeSet::offline_access();
@@ -381,7 +381,7 @@ mod tests {
     #[test]
     fn a_login_before_all_leaves_the_request_as_it_was_but_for_its_time() {
         let again = |query: &str| {
-            let parameters = Parameters::parse(query.as_bytes(), PARAMETERS);
+            let parameters = Parameters::parse(query.as_bytes(), &PARAMETERS);
             login_before_all(&parameters, query, Timestamp::from_millis(7)).unwrap()
         };
         let sent = "client_id=c&state=s&unknown=u&login_after=5";

@@ -3,7 +3,7 @@
 use super::catalogue::{Allowed, ScopeCatalogue};
 use super::commit::StoredAccess;
 use super::error::BearerReason;
-use super::resource::ResourceUri;
+use super::resource::{ResourceId, ResourceUri};
 use super::scope::ScopeSet;
 use super::secret::{Bearer, BearerKind};
 use super::time::Timestamp;
@@ -37,7 +37,7 @@ fn is_scheme_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Finds that a token is valid at `resource`: with it comes what it allows, by the names of scopes, where that is not
+/// Finds that a token is valid at `resource`, which is `None` if that is no more: with it comes what it allows, by the names of scopes, where that is not
 /// what it has in it.
 ///
 /// # Errors
@@ -45,7 +45,7 @@ fn is_scheme_byte(byte: u8) -> bool {
 pub fn check(
     presented: &Bearer,
     stored: Option<StoredAccess>,
-    resource: &ResourceUri,
+    resource: Option<&ResourceId>,
     scopes: &ScopeCatalogue,
     now: Timestamp,
 ) -> Result<(StoredAccess, Option<Allowed>), BearerReason> {
@@ -57,7 +57,7 @@ pub fn check(
         return Err(BearerReason::Expired);
     }
     // RFC 8707 §3, RFC 9700 §2.3: a token for one resource is worth nothing at another
-    if stored.token.resource != *resource {
+    if stored.token.resource != *resource.ok_or(BearerReason::ResourceRetired)? {
         return Err(BearerReason::OtherResource);
     }
     let allowed = scopes.allowed(&stored.token.scopes, &stored.grant.scopes);

@@ -1,7 +1,7 @@
 //! The scopes that there are at one moment: those of the code, and what was made of them and added since.
 
 use super::scope::{self, OFFLINE_ACCESS, ScopeEntry, ScopeSet};
-use super::scope_records::{Retired, ScopeRecord, ScopeRecords};
+use super::scope_records::{Retired, ScopeRecord};
 
 /// All scopes at one moment, in the order in which people should read them.
 ///
@@ -56,14 +56,14 @@ impl ScopeCatalogue {
     ///
     /// What the code restricts, a record does not free: a scope is reserved, and needs consent, if either says so.
     #[must_use]
-    pub fn overlaid(&self, stored: &ScopeRecords) -> Self {
+    pub fn overlaid(&self, stored: &[ScopeRecord]) -> Self {
         let (mut live, mut retired): (Vec<ScopeRecord>, _) = (Vec::new(), Vec::new());
         let of_code = self.live.iter().map(|declared| {
-            let changed = stored.records.iter().find(|record| record.id == declared.id);
+            let changed = stored.iter().find(|record| record.id == declared.id);
             changed.map_or_else(|| declared.clone(), |changed| laid_over(declared, changed))
         });
         let is_of_code = |record: &ScopeRecord| self.live.iter().any(|declared| declared.id == record.id);
-        let added = stored.records.iter().filter(|record| !is_of_code(record)).cloned();
+        let added = stored.iter().filter(|record| !is_of_code(record)).cloned();
         // What the code has no more, and what cannot be a scope, is worth nothing.
         let added = added.map(|record| match scope::is_id(&record.id) && !record.of_code {
             true => record,
@@ -316,9 +316,9 @@ mod tests {
     }
 
     fn after(changes: &[ScopeChange]) -> ScopeCatalogue {
-        let (code, mut stored) = (declared(), ScopeRecords::default());
+        let (code, mut stored) = (declared(), Vec::new());
         for change in changes {
-            stored.records = change.apply(&code, &stored).unwrap();
+            stored = change.apply(&code, &stored).unwrap();
         }
         code.overlaid(&stored)
     }
@@ -380,7 +380,7 @@ mod tests {
             ..Scope::new(name, "x").declared().unwrap()
         };
         let records = vec![record(r"a\b", "a", false), record("gone", "gone", true), record(r"read\2", "read", false)];
-        let catalogue = declared().overlaid(&ScopeRecords { revision: 1, records });
+        let catalogue = declared().overlaid(&records);
         assert_eq!((catalogue.ids(), catalogue.retired().len()), (set("all read write"), 3));
         assert_eq!(catalogue.ids_of(&set("read gone a")), set("read"));
     }

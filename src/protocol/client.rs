@@ -10,7 +10,7 @@ use super::catalogue::ScopeCatalogue;
 pub use super::client_keys::{ClientKeys, KeyPlace, KeysUrl};
 use super::document_caching::DocumentRecord;
 use super::redirect::{RedirectUri, VerifiedRedirectUri};
-use super::resource::ResourceUri;
+use super::resource::ResourceId;
 use super::scope::{OFFLINE_ACCESS, ScopeSet};
 use super::secret::SecretHash;
 use super::time::Timestamp;
@@ -228,7 +228,7 @@ pub struct Client {
     #[serde(default)]
     pub lifetimes: ClientLifetimes,
     /// The resources whose tokens it may introspect beside its own (RFC 7662); `None` if it may introspect none.
-    pub introspects: Option<Vec<ResourceUri>>,
+    pub introspects: Option<Vec<ResourceId>>,
     /// What is known of it if it registered itself.
     pub registration: Option<SelfRegistration>,
     /// How long it stays; `None` for as long as nobody removes it.

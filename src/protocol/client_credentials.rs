@@ -8,7 +8,7 @@ use super::error::TokenReason;
 use super::grant::{Access, AccessRecord, Grant, Holder};
 use super::params::Parameters;
 use super::policy::{Lifetimes, Policy};
-use super::resource::ResourceUri;
+use super::resource::{ResourceId, ResourceUri};
 use super::scope::{OFFLINE_ACCESS, ScopeSet};
 use super::secret::{BearerSeed, BearerText, OrderedId};
 use super::time::Timestamp;
@@ -51,7 +51,7 @@ impl<'a> ClientRequest<'a> {
     pub fn check(self, policy: &Policy) -> Result<CheckedAccess, TokenReason> {
         // RFC 8707 §2: "invalid_target" for a resource that is unknown
         let known = match &self.resource {
-            Some(requested) => policy.resources.get(requested),
+            Some(requested) => policy.resources.named(requested),
             None => policy.resources.default_resource(),
         };
         let known = known.ok_or(TokenReason::ResourceUnknown)?;
@@ -70,10 +70,10 @@ impl<'a> ClientRequest<'a> {
         Ok(CheckedAccess {
             client: self.client.id.clone(),
             client_revision: self.client.revision,
-            resource: known.uri.clone(),
+            resource: known.id().clone(),
             names: policy.scopes.told(&scopes, &scopes),
             scopes,
-            lifetimes: policy.lifetimes_of(self.client, &known.uri),
+            lifetimes: policy.lifetimes_of(self.client, known.id()),
         })
     }
 }
@@ -83,7 +83,7 @@ impl<'a> ClientRequest<'a> {
 pub struct CheckedAccess {
     client: ClientId,
     client_revision: u32,
-    resource: ResourceUri,
+    resource: ResourceId,
     scopes: ScopeSet,
     /// What the client is told of them.
     names: ScopeSet,
@@ -165,7 +165,7 @@ impl UncommittedGrant {
     #[must_use]
     pub fn access(&self) -> Access {
         let CheckedAccess { names, resource, .. } = &self.checked;
-        Access { grant: Arc::clone(&self.grant), scopes: names.clone(), resource: resource.clone() }
+        Access { grant: Arc::clone(&self.grant), scopes: names.clone(), resource: resource.uri() }
     }
 
     /// The answer, now that the store has spoken: without a refresh token (RFC 6749 §4.4.3).
@@ -185,7 +185,8 @@ impl UncommittedGrant {
 mod tests {
     use super::super::catalogue::ScopeCatalogue;
     use super::super::new_client::{NewClient, NewClientSeed};
-    use super::super::resource::{Resource, ResourceRegistry};
+    use super::super::resource_change::Resource;
+    use super::super::resource_registry::{KnownResource, ResourceRegistry};
     use super::super::scope_change::Scope;
     use super::super::token::PARAMETERS;
     use super::*;
@@ -202,11 +203,11 @@ mod tests {
         ];
         let catalogue = ScopeCatalogue::new(scopes.map(|scope| scope.declared().unwrap()).into());
         let mut resources = ResourceRegistry::default();
-        for (url, scopes) in [("https://h.example/api", "read write"), ("https://h.example/admin", "admin")] {
-            let uri = ResourceUri::parse(url).unwrap();
-            assert!(resources.add(Resource::new(uri, None, Some(set(scopes)), &catalogue)));
-        }
         let issuer = super::super::issuer::Issuer::parse("https://h.example").unwrap();
+        for (url, scopes) in [("https://h.example/api", "read write"), ("https://h.example/admin", "admin")] {
+            let record = Resource::new(url).scopes(scopes).declared(&issuer, &catalogue).unwrap();
+            assert!(resources.add(KnownResource::new(record, &catalogue)));
+        }
         Policy {
             issuer,
             scopes: catalogue,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::client::{Client, ClientId};
 use super::grant::{AccessRecord, CodeRecord, Grant, RefreshRecord, Rotation, Subject};
 use super::interaction::Consent;
+use super::policy_records::PolicyRecords;
 use super::prompt::PromptId;
-use super::scope_records::ScopeRecords;
 use super::secret::OrderedId;
 use super::time::Timestamp;
 
@@ -381,11 +381,11 @@ pub enum Claimed {
     Again,
 }
 
-/// A change of the scopes that are kept as data.
+/// A change of the scopes and resources that are kept as data.
 #[derive(Debug, Clone)]
-pub struct SaveScopes {
+pub struct SavePolicy {
     /// All of them, with the revision of the state that they were made from; 0 if there was none.
-    pub records: Arc<ScopeRecords>,
+    pub records: Arc<PolicyRecords>,
 }
 
 /// What came of it.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client::ClientId;
 use super::pkce::CodeChallenge;
-use super::resource::ResourceUri;
+use super::resource::{ResourceId, ResourceUri};
 use super::scope::ScopeSet;
 use super::secret::{OrderedId, SecretHash};
 use super::time::Timestamp;
@@ -79,7 +79,7 @@ pub struct Grant {
     /// What was agreed to.
     pub scopes: ScopeSet,
     /// For which resources; at least one, the first is the one that a token is for by default.
-    pub resources: Vec<ResourceUri>,
+    pub resources: Vec<ResourceId>,
     /// When the user agreed.
     pub created_at: Timestamp,
 }
@@ -91,7 +91,7 @@ pub struct Access {
     pub grant: Arc<Grant>,
     /// The names of the scopes that the token has, as its client is told them.
     pub scopes: ScopeSet,
-    /// The resource that it is for.
+    /// The URL of the resource that it is for.
     pub resource: ResourceUri,
 }
 
@@ -124,7 +124,7 @@ pub struct AccessRecord {
     /// What it allows: no more than its grant.
     pub scopes: ScopeSet,
     /// The one resource that it is for.
-    pub resource: ResourceUri,
+    pub resource: ResourceId,
     /// When it was issued.
     pub issued_at: Timestamp,
     /// When it ends.

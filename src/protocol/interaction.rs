@@ -9,7 +9,7 @@ use super::error::AuthorizeReason;
 use super::grant::Subject;
 use super::params::Parameters;
 use super::redirect::{RedirectKind, RedirectUri};
-use super::resource::ResourceUri;
+use super::resource::ResourceId;
 use super::scope::ScopeSet;
 use super::time::Timestamp;
 
@@ -126,7 +126,7 @@ pub struct Consent {
     /// The redirect URI of the request, as presented.
     pub redirect_uri: RedirectUri,
     /// The resources of the request, sorted.
-    pub resources: Vec<ResourceUri>,
+    pub resources: Vec<ResourceId>,
     /// All that was agreed to, over time.
     pub scopes: ScopeSet,
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::catalogue::ScopeCatalogue;
 use super::client::{Client, ClientId};
 use super::commit::{StoredAccess, StoredRefresh};
 use super::error::TokenReason;
@@ -12,6 +11,7 @@ use super::extra::ExtraFields;
 use super::grant::{Access, Grant, Holder, Subject};
 use super::issuer::Issuer;
 use super::params::Parameters;
+use super::policy::Policy;
 use super::resource::ResourceUri;
 use super::scope::ScopeSet;
 use super::secret::{Bearer, BearerKind};
@@ -59,23 +59,26 @@ pub struct ActiveToken {
     expires_at: Timestamp,
 }
 
-/// What is told of an access token: `None` if it is unknown, over, revoked, or none of this client's business.
+/// What is told of an access token: `None` if it is unknown, over, revoked, for a resource that is no more, or none
+/// of this client's business.
 #[must_use]
 pub fn of_access(
     presented: &Bearer,
     stored: Option<StoredAccess>,
     asking: &Client,
-    scopes: &ScopeCatalogue,
+    policy: &Policy,
     now: Timestamp,
 ) -> Option<ActiveToken> {
     let stored = stored.filter(|stored| stored.token.hash.matches(&presented.hash))?;
     let StoredAccess { token, grant, revoked } = stored;
     let is_for_asking = asking.introspects.as_ref().is_some_and(|resources| resources.contains(&token.resource));
     let may_know = is_own(&grant, asking) || is_for_asking;
-    (may_know && !revoked && now < token.expires_at).then_some(ActiveToken {
-        scopes: scopes.allowed(&token.scopes, &grant.scopes).map_or(token.scopes, |allowed| allowed.all),
+    // A token for what is no more is worth nothing anywhere.
+    let known = policy.resources.of(&token.resource)?;
+    (may_know && !revoked && now < token.expires_at).then(|| ActiveToken {
+        scopes: policy.scopes.allowed(&token.scopes, &grant.scopes).map_or(token.scopes, |allowed| allowed.all),
         grant,
-        access: Some((token.resource, token.issued_at)),
+        access: Some((known.uri.clone(), token.issued_at)),
         expires_at: token.expires_at,
     })
 }
@@ -87,14 +90,15 @@ pub fn of_refresh(
     presented: &Bearer,
     stored: Option<StoredRefresh>,
     asking: &Client,
-    scopes: &ScopeCatalogue,
+    policy: &Policy,
     now: Timestamp,
 ) -> Option<ActiveToken> {
     let stored = stored.filter(|stored| stored.token.hash.matches(&presented.hash))?;
     let StoredRefresh { token, rotation, grant, revoked } = stored;
-    let is_good = !revoked && rotation.is_none() && now < token.expires_at;
+    let is_left = grant.resources.iter().any(|resource| policy.resources.of(resource).is_some());
+    let is_good = is_left && !revoked && rotation.is_none() && now < token.expires_at;
     (is_own(&grant, asking) && is_good).then(|| ActiveToken {
-        scopes: scopes.left_by_name(&grant.scopes),
+        scopes: policy.scopes.left_by_name(&grant.scopes),
         grant,
         access: None,
         expires_at: token.expires_at,
@@ -177,7 +181,12 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use super::super::catalogue::ScopeCatalogue;
     use super::super::grant::{AccessRecord, RefreshRecord, Rotation};
+    use super::super::policy::Lifetimes;
+    use super::super::resource::ResourceId;
+    use super::super::resource_change::Resource;
+    use super::super::resource_registry::{KnownResource, ResourceRegistry};
     use super::super::scope_change::Scope;
     use super::super::secret::{BearerSeed, OrderedId};
     use super::*;
@@ -185,11 +194,11 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
     const API: &str = "https://h.example/api";
 
-    fn uri(text: &str) -> ResourceUri {
-        ResourceUri::parse(text).unwrap()
+    fn id(text: &str) -> ResourceId {
+        ResourceId::parse(text).unwrap()
     }
 
-    fn client(id: &str, introspects: Option<&[&str]>) -> Client {
+    fn client(name: &str, introspects: Option<&[&str]>) -> Client {
         let client: Client = serde_json::from_str(
             r#"{"id":"x","origin":"administrator","authentication":"none","metadata":{"redirect_uris":[],"name":null,
                 "home_page":null,"logo":null,"auth_method":"none","grant_types":[]},"scope_ceiling":null,
@@ -197,12 +206,22 @@ mod tests {
                 "introspects":null,"registration":null,"tenure":null,"created_at":0,"revision":0}"#,
         )
         .unwrap();
-        let introspects = introspects.map(|list| list.iter().map(|text| uri(text)).collect());
-        Client { id: ClientId::parse(id).unwrap(), introspects, ..client }
+        let introspects = introspects.map(|list| list.iter().map(|text| id(text)).collect());
+        Client { id: ClientId::parse(name).unwrap(), introspects, ..client }
     }
 
-    fn catalogue() -> ScopeCatalogue {
-        ScopeCatalogue::new(vec![Scope::new("read", "Look").declared().unwrap()])
+    /// With a scope and a resource, if there are any.
+    fn policy(scopes: &[&str], resources: &[&str]) -> Policy {
+        let issuer = Issuer::parse("https://h.example").unwrap();
+        let scopes = scopes.iter().map(|scope| Scope::new(scope, "Look").declared().unwrap());
+        let scopes = ScopeCatalogue::new(scopes.collect());
+        let mut known = ResourceRegistry::default();
+        for url in resources {
+            let record = Resource::new(url).declared(&issuer, &scopes).unwrap();
+            assert!(known.add(KnownResource::new(record, &scopes)));
+        }
+        let (default_scopes, lifetimes) = (ScopeSet::empty(), Lifetimes::default());
+        Policy { issuer, scopes, default_scopes, resources: known, lifetimes }
     }
 
     fn grant() -> Arc<Grant> {
@@ -211,7 +230,7 @@ mod tests {
             holder: Holder::Client,
             client: ClientId::parse("owner").unwrap(),
             scopes: ScopeSet::parse("read").unwrap(),
-            resources: vec![uri(API)],
+            resources: vec![id(API)],
             created_at: NOW,
         })
     }
@@ -227,7 +246,7 @@ mod tests {
             hash: bearer.hash,
             grant: grant.id,
             scopes: grant.scopes.clone(),
-            resource: uri(API),
+            resource: id(API),
             issued_at: NOW,
             expires_at: NOW.after(Duration::from_secs(9)),
         };
@@ -243,7 +262,8 @@ mod tests {
 
     #[test]
     fn attack_45_who_may_know_of_which_token() {
-        let ((access, stored), (refresh, stored_refresh), scopes) = (access(), refresh(), catalogue());
+        let ((access, stored), (refresh, stored_refresh)) = (access(), refresh());
+        let policy = policy(&["read"], &[API]);
         for (asking, of_access_token, of_refresh_token) in [
             (client("owner", Some(&[])), true, true),
             (client("owner", Some(&["https://h.example/mcp"])), true, true),
@@ -252,45 +272,63 @@ mod tests {
             (client("server", Some(&[])), false, false),
             (client("owner", None), false, false),
         ] {
-            let told = of_access(&access, Some(stored.clone()), &asking, &scopes, NOW);
+            let told = of_access(&access, Some(stored.clone()), &asking, &policy, NOW);
             assert_eq!(told.is_some(), of_access_token, "{:?} {:?}", asking.id, asking.introspects);
-            let told = of_refresh(&refresh, Some(stored_refresh.clone()), &asking, &scopes, NOW);
+            let told = of_refresh(&refresh, Some(stored_refresh.clone()), &asking, &policy, NOW);
             assert_eq!(told.is_some(), of_refresh_token, "{:?} {:?}", asking.id, asking.introspects);
         }
     }
 
     #[test]
     fn attack_46_what_is_over_is_not_active() {
-        let (owner, scopes) = (client("owner", Some(&[])), catalogue());
+        let (owner, policy) = (client("owner", Some(&[])), policy(&["read"], &[API]));
         let after = |millis| NOW.after(Duration::from_millis(millis));
         let (bearer, stored) = access();
         let other = Bearer { hash: super::super::secret::SecretHash::of_text("x"), ..bearer };
-        assert!(of_access(&bearer, None, &owner, &scopes, NOW).is_none());
-        assert!(of_access(&other, Some(stored.clone()), &owner, &scopes, NOW).is_none());
-        assert!(of_access(&bearer, Some(stored.clone()), &owner, &scopes, after(8_999)).is_some());
-        assert!(of_access(&bearer, Some(stored.clone()), &owner, &scopes, after(9_000)).is_none());
-        assert!(of_access(&bearer, Some(StoredAccess { revoked: true, ..stored }), &owner, &scopes, NOW).is_none());
+        assert!(of_access(&bearer, None, &owner, &policy, NOW).is_none());
+        assert!(of_access(&other, Some(stored.clone()), &owner, &policy, NOW).is_none());
+        assert!(of_access(&bearer, Some(stored.clone()), &owner, &policy, after(8_999)).is_some());
+        assert!(of_access(&bearer, Some(stored.clone()), &owner, &policy, after(9_000)).is_none());
+        assert!(of_access(&bearer, Some(StoredAccess { revoked: true, ..stored }), &owner, &policy, NOW).is_none());
 
         let (bearer, stored) = refresh();
         let other = Bearer { hash: super::super::secret::SecretHash::of_text("x"), ..bearer };
-        assert!(of_refresh(&bearer, None, &owner, &scopes, NOW).is_none());
-        assert!(of_refresh(&other, Some(stored.clone()), &owner, &scopes, NOW).is_none());
-        assert!(of_refresh(&bearer, Some(stored.clone()), &owner, &scopes, after(8_999)).is_some());
-        assert!(of_refresh(&bearer, Some(stored.clone()), &owner, &scopes, after(9_000)).is_none());
+        assert!(of_refresh(&bearer, None, &owner, &policy, NOW).is_none());
+        assert!(of_refresh(&other, Some(stored.clone()), &owner, &policy, NOW).is_none());
+        assert!(of_refresh(&bearer, Some(stored.clone()), &owner, &policy, after(8_999)).is_some());
+        assert!(of_refresh(&bearer, Some(stored.clone()), &owner, &policy, after(9_000)).is_none());
         let rotation = Some(Rotation { successor: bearer.id, answer: None, grace_until: after(60_000) });
         assert!(
-            of_refresh(&bearer, Some(StoredRefresh { rotation, ..stored.clone() }), &owner, &scopes, NOW).is_none()
+            of_refresh(&bearer, Some(StoredRefresh { rotation, ..stored.clone() }), &owner, &policy, NOW).is_none()
         );
-        assert!(of_refresh(&bearer, Some(StoredRefresh { revoked: true, ..stored }), &owner, &scopes, NOW).is_none());
+        assert!(of_refresh(&bearer, Some(StoredRefresh { revoked: true, ..stored }), &owner, &policy, NOW).is_none());
     }
 
     #[test]
     fn a_scope_that_is_no_more_is_told_of_no_token() {
-        let (owner, none) = (client("owner", Some(&[])), ScopeCatalogue::default());
+        let (owner, none) = (client("owner", Some(&[])), policy(&[], &[API]));
         let ((access, stored), (refresh, stored_refresh)) = (access(), refresh());
         let told = of_access(&access, Some(stored), &owner, &none, NOW).unwrap();
         assert_eq!(told.scopes, ScopeSet::empty());
         let told = of_refresh(&refresh, Some(stored_refresh), &owner, &none, NOW).unwrap();
         assert_eq!(told.scopes, ScopeSet::empty());
+    }
+
+    #[test]
+    fn a_token_for_a_resource_that_is_no_more_is_not_active() {
+        let owner = client("owner", Some(&[]));
+        let ((access, stored), (refresh, stored_refresh)) = (access(), refresh());
+        for (resources, later) in [(&["https://h.example/mcp"][..], API), (&[API], "https://h.example/api#2")] {
+            let policy = policy(&["read"], resources);
+            let mut stored = stored.clone();
+            stored.token.resource = id(later);
+            assert!(of_access(&access, Some(stored), &owner, &policy, NOW).is_none(), "{later}");
+            let mut stored = stored_refresh.clone();
+            let grant = Arc::make_mut(&mut stored.grant);
+            grant.resources = vec![id(later)];
+            assert!(of_refresh(&refresh, Some(stored.clone()), &owner, &policy, NOW).is_none(), "{later}");
+            Arc::make_mut(&mut stored.grant).resources.push(policy.resources.default_resource().unwrap().id().clone());
+            assert!(of_refresh(&refresh, Some(stored), &owner, &policy, NOW).is_some(), "one of two is left");
+        }
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::jws::ALGORITHMS;
 use super::policy::Policy;
-use super::resource::Resource;
+use super::resource_registry::KnownResource;
 use super::scope::ScopeSet;
 
 /// Where the endpoints are, as absolute URLs.
@@ -48,6 +48,7 @@ struct ServerMetadata<'a> {
     authorization_response_iss_parameter_supported: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     client_id_metadata_document_supported: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     protected_resources: Vec<&'a str>,
 }
 
@@ -60,6 +61,7 @@ const CONFIDENTIAL_METHODS: [&str; 3] = ["client_secret_basic", "client_secret_p
 /// If it cannot be written as JSON.
 pub fn server_metadata(policy: &Policy, endpoints: &EndpointUrls) -> Result<String, serde_json::Error> {
     let scopes = policy.scopes.ids();
+    let listed = policy.resources.iter().filter(|resource| resource.record.advertised);
     serde_json::to_string(&ServerMetadata {
         issuer: policy.issuer.as_str(),
         authorization_endpoint: &endpoints.authorization,
@@ -81,7 +83,7 @@ pub fn server_metadata(policy: &Policy, endpoints: &EndpointUrls) -> Result<Stri
         prompt_values_supported: ["none", "login", "consent"],
         authorization_response_iss_parameter_supported: true,
         client_id_metadata_document_supported: endpoints.metadata_documents,
-        protected_resources: policy.resources.iter().map(|resource| resource.uri.as_str()).collect(),
+        protected_resources: listed.map(|resource| resource.uri.as_str()).collect(),
     })
 }
 
@@ -101,15 +103,14 @@ struct ResourceMetadata<'a> {
 ///
 /// # Errors
 /// If it cannot be written as JSON.
-pub fn resource_metadata(policy: &Policy, resource: &Resource) -> Result<String, serde_json::Error> {
-    let scopes = policy.scopes_of(&resource.uri);
+pub fn resource_metadata(policy: &Policy, resource: &KnownResource) -> Result<String, serde_json::Error> {
     serde_json::to_string(&ResourceMetadata {
         resource: resource.uri.as_str(),
         authorization_servers: [policy.issuer.as_str()],
-        scopes_supported: advertised(policy, &scopes),
+        scopes_supported: advertised(policy, &resource.scopes),
         bearer_methods_supported: ["header"],
-        resource_name: resource.name.as_deref(),
-        resource_documentation: resource.documentation.as_deref(),
+        resource_name: resource.record.name.as_deref(),
+        resource_documentation: resource.record.documentation.as_deref(),
     })
 }
 

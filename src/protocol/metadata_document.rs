@@ -133,7 +133,7 @@ impl MetadataDocument {
     /// it has none.
     #[must_use]
     pub fn client(self, url: &DocumentUrl, terms: &Terms, now: Timestamp, policy: &Policy) -> Client {
-        let terms = &terms.by_id(&policy.scopes);
+        let terms = &terms.by_id(policy);
         Client {
             id: url.id().clone(),
             origin: ClientOrigin::Document,

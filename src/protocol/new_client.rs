@@ -15,7 +15,7 @@ use super::jwk::{InvalidKeys, KeySet};
 use super::policy::Policy;
 use super::redirect::{InvalidRedirectUri, RedirectUri};
 use super::registration::is_web_page;
-use super::resource::ResourceUri;
+use super::resource::ResourceId;
 use super::scope::ScopeSet;
 use super::secret::{BearerText, SecretHash};
 use super::time::Timestamp;
@@ -396,9 +396,9 @@ pub(super) fn ceiling(scopes: &str, catalogue: &ScopeCatalogue) -> Result<ScopeS
     stranger.map_or_else(|| Ok(catalogue.ids_of(&set)), Err)
 }
 
-pub(super) fn known(resources: &[String], policy: &Policy) -> Result<Vec<ResourceUri>, InvalidClient> {
+pub(super) fn known(resources: &[String], policy: &Policy) -> Result<Vec<ResourceId>, InvalidClient> {
     let known = |url: &String| match policy.resource(url) {
-        Some(known) => Ok(known.uri.clone()),
+        Some(known) => Ok(known.id().clone()),
         None => Err(InvalidClient::UnknownResource(url.clone())),
     };
     resources.iter().map(known).collect()

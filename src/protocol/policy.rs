@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::catalogue::ScopeCatalogue;
 use super::client::Client;
 use super::issuer::Issuer;
-use super::resource::{Resource, ResourceRegistry, ResourceUri};
+use super::policy_records::PolicyRecords;
+use super::resource::{ResourceId, ResourceUri};
+use super::resource_registry::{KnownResource, ResourceRegistry};
 use super::scope::{OFFLINE_ACCESS, ScopeSet};
-use super::scope_records::ScopeRecords;
 
 /// How long things live.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +71,7 @@ pub struct Policy {
     pub scopes: ScopeCatalogue,
     /// What a request without `scope` asks for, by name.
     pub default_scopes: ScopeSet,
-    /// All resources; at least one.
+    /// All resources; at least one of the code's.
     pub resources: ResourceRegistry,
     /// How long things live.
     pub lifetimes: Lifetimes,
@@ -79,48 +80,74 @@ pub struct Policy {
 impl Policy {
     /// The registered resource of that URL, or of that path on the issuer's origin.
     #[must_use]
-    pub fn resource(&self, url: &str) -> Option<&Resource> {
-        ResourceUri::parse(&self.issuer.absolute(url)).ok().and_then(|uri| self.resources.get(&uri))
+    pub fn resource(&self, url: &str) -> Option<&KnownResource> {
+        ResourceUri::parse(&self.issuer.absolute(url)).ok().and_then(|uri| self.resources.named(&uri))
+    }
+
+    /// The URL of the issuer's origin, which can be another name of a resource; `None` if it is none.
+    #[must_use]
+    pub fn root(&self) -> Option<ResourceUri> {
+        ResourceUri::parse(self.issuer.origin()).ok()
+    }
+
+    /// The resource that publishes its metadata at that path behind the well-known string (RFC 9728 §3.1). Resources
+    /// of other origins publish their own.
+    ///
+    /// Many clients look at the root whatever the path: without a resource there, it is the default one.
+    #[must_use]
+    pub fn published_at(&self, path: &str) -> Option<&KnownResource> {
+        let origin = self.issuer.origin();
+        let default = || {
+            let is_here = |known: &&KnownResource| known.uri.origin() == origin;
+            self.resources.default_resource().filter(|_| path.is_empty()).filter(is_here)
+        };
+        self.resources.at_path(&format!("{origin}{path}")).or_else(default)
     }
 
     /// How long what a client gets for a resource lives: access tokens no longer than the resource has it.
     #[must_use]
-    pub fn lifetimes_of(&self, client: &Client, resource: &ResourceUri) -> Lifetimes {
+    pub fn lifetimes_of(&self, client: &Client, resource: &ResourceId) -> Lifetimes {
         let lifetimes = self.lifetimes.of(client);
-        let most = self.resources.get(resource).and_then(|known| known.access_token);
+        let most = self.resources.of(resource).and_then(|known| known.record.access_token);
         Lifetimes {
             access_token: most.map_or(lifetimes.access_token, |most| most.min(lifetimes.access_token)),
             ..lifetimes
         }
     }
 
-    /// This policy of the code, with the scopes that are stored.
+    /// This policy of the code, with the scopes and resources that are stored.
     #[must_use]
-    pub fn with_stored(&self, stored: &ScopeRecords) -> Self {
-        let scopes = self.scopes.overlaid(stored);
-        Self { resources: self.resources.with_scopes(&scopes), scopes, ..self.clone() }
+    pub fn with_stored(&self, stored: &PolicyRecords) -> Self {
+        let scopes = self.scopes.overlaid(&stored.scopes);
+        let resources = self.resources.overlaid(&stored.resources, &scopes, self.root().as_ref());
+        Self { resources, scopes, ..self.clone() }
     }
 
-    /// The ids of the scopes that mean something at a resource; none at one that is not registered.
+    /// The ids of the scopes that mean something at a resource; none at one that is no more.
     #[must_use]
-    pub fn scopes_of(&self, resource: &ResourceUri) -> ScopeSet {
-        self.resources.get(resource).map_or_else(ScopeSet::empty, |known| known.scopes.clone())
+    pub fn scopes_of(&self, resource: &ResourceId) -> ScopeSet {
+        self.resources.of(resource).map_or_else(ScopeSet::empty, |known| known.scopes.clone())
     }
 
-    /// Whether a scope of that name means something at a resource, or did so before it was retired.
+    /// Whether a scope of that name means something at a resource, or did so before either was retired.
     #[must_use]
     pub fn has_heard_of(&self, scope: &str, resource: &ResourceUri) -> bool {
-        let is_listed = |known: &Resource| known.listed.as_ref().is_none_or(|listed| listed.contains(scope));
-        scope != OFFLINE_ACCESS
-            && self.scopes.has_heard_of(scope)
-            && self.resources.get(resource).is_some_and(is_listed)
+        let known = self.resources.heard_of(resource.as_str());
+        self.has_heard_of_scope(scope) && known.is_some_and(|known| known.lists(scope))
+    }
+
+    /// Whether there is, or was, a scope of that name that can mean something at resources.
+    #[must_use]
+    pub fn has_heard_of_scope(&self, scope: &str) -> bool {
+        scope != OFFLINE_ACCESS && self.scopes.has_heard_of(scope)
     }
 
     /// The names of the scopes that a client without a token is told to ask for at a resource: it may be one that
     /// registered itself.
     #[must_use]
     pub fn suggested(&self, resource: &ResourceUri) -> ScopeSet {
-        let usual = self.scopes.ids_of(&self.default_scopes).intersection(&self.scopes_of(resource));
+        let Some(known) = self.resources.at(resource.as_str()) else { return ScopeSet::empty() };
+        let usual = self.scopes.ids_of(&self.default_scopes).intersection(&known.scopes);
         self.scopes.names_of(&usual.intersection(&self.scopes.unreserved()))
     }
 }

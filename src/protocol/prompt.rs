@@ -15,7 +15,7 @@ use super::grant::{CodeRecord, Grant, Holder, Subject};
 use super::interaction::Wishes;
 use super::pkce::CodeChallenge;
 use super::policy::Policy;
-use super::resource::ResourceUri;
+use super::resource::ResourceId;
 use super::response::{AuthorizeResponse, ResponseMode, Target};
 use super::scope::ScopeSet;
 use super::seal::{Keys, Purpose, SealSalt};
@@ -104,7 +104,7 @@ struct Sealed<'a> {
     state: Option<Cow<'a, str>>,
     mode: ResponseMode,
     scopes: ScopeSet,
-    resources: Vec<ResourceUri>,
+    resources: Vec<ResourceId>,
     challenge: CodeChallenge,
     wishes: Cow<'a, Wishes>,
 }
@@ -128,12 +128,14 @@ impl ReturnedPrompt {
         &self.0.client
     }
 
-    /// The query that makes the request again; `None` in another browser than the one that was asked, or
-    /// if the client is not the same any more.
+    /// The query that makes the request again, for what there is by now; `None` in another browser than the one that
+    /// was asked, if the client is not the same any more, or if there is no resource left to ask for.
     #[must_use]
     pub fn retry_query(&self, client: Option<Arc<Client>>, browser: &str, policy: &Policy) -> Option<String> {
         let is_here = self.0.browser.matches(&SecretHash::of_text(browser));
-        client.filter(|_| is_here).and_then(|client| self.request(client)).map(|request| request.to_query(None, policy))
+        let mut request = client.filter(|_| is_here).and_then(|client| self.request(client))?;
+        request.resources.retain(|resource| policy.resources.at(resource.url()).is_some());
+        (!request.resources.is_empty()).then(|| request.to_query(None, policy))
     }
 
     fn request(&self, client: Arc<Client>) -> Option<ValidRequest> {
@@ -178,6 +180,9 @@ impl ReturnedPrompt {
         // What was asked about is what is given, or nothing is.
         if sealed.scopes.within(&policy.scopes.ids()) != sealed.scopes {
             return Err(PageReason::ScopeRetired);
+        }
+        if sealed.resources.iter().any(|resource| policy.resources.of(resource).is_none()) {
+            return Err(PageReason::ResourceRetired);
         }
         let Sealed { id, expires_at, subject, session, browser, .. } = self.0;
         Ok(ConsentPrompt { id, expires_at, subject, session, browser, request, remembered: false })

@@ -12,7 +12,7 @@ use super::error::TokenReason;
 use super::grant::{Access, AccessRecord, Grant, Rotation};
 use super::params::Parameters;
 use super::policy::{Lifetimes, Policy};
-use super::resource::ResourceUri;
+use super::resource::{ResourceId, ResourceUri};
 use super::scope::ScopeSet;
 use super::seal::{Purpose, SealSalt, open_under, seal_under};
 use super::secret::{Bearer, BearerKind, BearerSeed, BearerText, OrderedId, Secret};
@@ -83,7 +83,7 @@ impl<'a> RefreshRequest<'a> {
             return Err(TokenReason::ProofMissing);
         }
         let is_reuse = stored.rotation.as_ref().is_some_and(|rotation| rotation.is_over(now));
-        let asked = audience(&stored.grant, self.resource, self.client, policy);
+        let asked = audience(&stored.grant, self.resource.as_ref(), self.client, policy);
         let (resource, granted) = asked.or_else(|reason| whatever(&stored.grant, is_reuse, reason))?;
         // RFC 6749 §6: "MUST NOT include any scope not originally granted". What was not is dropped:
         // clients add `offline_access` and whatever the metadata names.
@@ -121,7 +121,7 @@ pub struct CheckedRefresh {
     presented: OrderedId,
     secret: Secret,
     grant: Arc<Grant>,
-    resource: ResourceUri,
+    resource: ResourceId,
     scopes: ScopeSet,
     /// What the client is told of them.
     names: ScopeSet,
@@ -137,7 +137,7 @@ struct Answer {
     refresh_token: String,
     expires_at: Timestamp,
     scopes: ScopeSet,
-    resource: ResourceUri,
+    resource: ResourceId,
 }
 
 /// Fresh randomness for a refresh.
@@ -167,7 +167,7 @@ impl CheckedRefresh {
     /// What the client will get. Its holder is for the host to say whether they are still allowed.
     #[must_use]
     pub fn access(&self) -> Access {
-        Access { grant: Arc::clone(&self.grant), scopes: self.names.clone(), resource: self.resource.clone() }
+        Access { grant: Arc::clone(&self.grant), scopes: self.names.clone(), resource: self.resource.uri() }
     }
 
     /// Whether the token was used before and its answer is over: a theft, of which the store is to know
@@ -311,7 +311,7 @@ impl Repeated {
 #[derive(Debug)]
 pub struct CheckedAccess {
     grant: Arc<Grant>,
-    resource: ResourceUri,
+    resource: ResourceId,
     scopes: ScopeSet,
     names: ScopeSet,
     refresh_token: BearerText,

@@ -39,7 +39,7 @@ impl Registered {
         policy: &Policy,
     ) -> Result<Self, RegistrationReason> {
         let id = ClientId::parse(&seed.client_id(now)).map_err(|_| RegistrationReason::ServerError)?;
-        let terms = &terms.by_id(&policy.scopes);
+        let terms = &terms.by_id(policy);
         let metadata = granted(asked.metadata, asked.wants_client_credentials, terms);
         let secret = metadata.auth_method.has_secret().then(|| seed.client_secret());
         let authentication = match (&secret, metadata.auth_method) {
@@ -62,7 +62,7 @@ impl Registered {
             consent_policy: ConsentPolicy::Ask,
             blocked: false,
             lifetimes: terms.lifetimes,
-            introspects: terms.introspects.clone().filter(|_| is_confidential),
+            introspects: terms.introspected(policy).filter(|_| is_confidential),
             registration: Some(registration),
             tenure: Some(Tenure { until: now.after(policy.lifetimes.registration), granted: false }),
             created_at: now,

@@ -1,13 +1,10 @@
 //! Resources: what tokens are for (RFC 8707).
 
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
-
-use super::catalogue::ScopeCatalogue;
-use super::scope::ScopeSet;
 
 /// Why a text cannot name a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,12 +50,6 @@ impl ResourceUri {
         Ok(Self(canonical.into()))
     }
 
-    /// A canonical URL that was parsed before, as a store reads it back.
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    pub(crate) fn from_canonical(text: &str) -> Self {
-        Self(text.into())
-    }
-
     /// The canonical URL.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -92,6 +83,12 @@ impl ResourceUri {
     }
 }
 
+impl Borrow<str> for ResourceUri {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Debug for ResourceUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ResourceUri({})", self.0)
@@ -106,100 +103,93 @@ impl fmt::Display for ResourceUri {
 
 impl<'de> Deserialize<'de> for ResourceUri {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        let text = Cow::<str>::deserialize(deserializer)?;
         Self::parse(&text).map_err(serde::de::Error::custom)
     }
 }
 
-/// A resource of the app: an API or an MCP endpoint that tokens are for.
-#[derive(Debug, Clone)]
-pub struct Resource {
-    /// What clients send as `resource` and what tokens are bound to.
-    pub uri: ResourceUri,
-    /// What the consent page calls it; the app's name if there is none.
-    pub name: Option<String>,
-    /// The names of the scopes that mean something here; `None` for all that there are.
-    pub listed: Option<ScopeSet>,
-    /// The ids of those scopes. `offline_access` is about the connection and belongs to no resource.
-    pub scopes: ScopeSet,
-    /// Where developers read about it.
-    pub documentation: Option<String>,
-    /// How long access tokens for it live at most.
-    pub access_token: Option<Duration>,
-}
+/// What grants, tokens, consents and clients have of a resource: never used for another one, also not for one that is
+/// added at the same URL after this was retired.
+///
+/// The first resource at a URL has the URL as its id, and the next ones a number behind it
+/// (`https://app.example/mcp#2`). No client can send that, because the URL of a resource has no fragment
+/// (RFC 8707 §2). It has no `Display`: people and clients are told the [URL](Self::uri).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ResourceId(Arc<str>);
 
-impl Resource {
-    /// A resource with the scopes that are `listed` by name, or with all.
+impl ResourceId {
+    /// The id of the resource at that URL that is the `number`th; 1 is the first.
     #[must_use]
-    pub fn new(uri: ResourceUri, name: Option<String>, listed: Option<ScopeSet>, catalogue: &ScopeCatalogue) -> Self {
-        let scopes = catalogue.of_resource(listed.as_ref());
-        Self { uri, name, listed, scopes, documentation: None, access_token: None }
+    pub fn numbered(uri: &ResourceUri, number: u32) -> Self {
+        if number <= 1 { Self(Arc::clone(&uri.0)) } else { Self(format!("{uri}#{number}").into()) }
     }
-}
 
-/// All resources of the app. The first is the default for requests that name none.
-#[derive(Debug, Clone, Default)]
-pub struct ResourceRegistry {
-    resources: Vec<Resource>,
-    default: usize,
-    /// The root of an origin, and the resource that it is another name of.
-    alias: Option<(ResourceUri, usize)>,
-}
+    /// Reads an id as a store has it.
+    ///
+    /// # Errors
+    /// See [`InvalidResource`].
+    pub fn parse(text: &str) -> Result<Self, InvalidResource> {
+        let Some((url, number)) = text.split_once('#') else { return ResourceUri::parse(text).map(Self::from) };
+        let digits = number.parse().ok().filter(|known: &u32| *known > 1 && known.to_string() == number);
+        Ok(Self::numbered(&ResourceUri::parse(url)?, digits.ok_or(InvalidResource::Fragment)?))
+    }
 
-impl ResourceRegistry {
-    /// Adds a resource; `false` if its URL is registered already.
-    pub fn add(&mut self, resource: Resource) -> bool {
-        let is_new = self.get(&resource.uri).is_none();
-        if is_new {
-            self.resources.push(resource);
+    /// An id that was parsed before, as a store reads it back.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn from_canonical(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The id, as stores keep it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The URL of the resource.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.parts().0
+    }
+
+    /// The same as a value of its own.
+    #[must_use]
+    pub fn uri(&self) -> ResourceUri {
+        match self.parts() {
+            (_, None) => ResourceUri(Arc::clone(&self.0)),
+            (url, Some(_)) => ResourceUri(url.into()),
         }
-        is_new
     }
 
-    /// The same resources with the scopes of another catalogue.
+    /// Which one of its URL it is; 1 is the first.
     #[must_use]
-    pub fn with_scopes(&self, catalogue: &ScopeCatalogue) -> Self {
-        let again =
-            |known: &Resource| Resource { scopes: catalogue.of_resource(known.listed.as_ref()), ..known.clone() };
-        Self { resources: self.resources.iter().map(again).collect(), ..self.clone() }
+    pub fn number(&self) -> u32 {
+        self.parts().1.map_or(1, |number| number.parse().unwrap_or(u32::MAX))
     }
 
-    /// Makes a registered resource the default; `false` if it is not registered.
-    pub fn set_default(&mut self, uri: &ResourceUri) -> bool {
-        let found = self.resources.iter().position(|known| known.uri == *uri);
-        self.default = found.unwrap_or(self.default);
-        found.is_some()
+    fn parts(&self) -> (&str, Option<&str>) {
+        self.0.split_once('#').map_or((&self.0, None), |(url, number)| (url, Some(number)))
     }
+}
 
-    /// The resource that a request without `resource` means.
-    #[must_use]
-    pub fn default_resource(&self) -> Option<&Resource> {
-        self.resources.get(self.default)
+impl From<ResourceUri> for ResourceId {
+    /// The id of the first resource at that URL.
+    fn from(uri: ResourceUri) -> Self {
+        Self(uri.0)
     }
+}
 
-    /// Makes the root of an origin another name of the resource that was added last; `false` if it has a meaning
-    /// already.
-    pub fn alias_last(&mut self, root: ResourceUri) -> bool {
-        let is_free = self.get(&root).is_none();
-        if is_free {
-            self.alias = self.resources.len().checked_sub(1).map(|last| (root, last));
-        }
-        is_free
+impl fmt::Debug for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ResourceId({})", self.0)
     }
+}
 
-    /// The resource of that URL, or of which that URL is another name.
-    #[must_use]
-    pub fn get(&self, uri: &ResourceUri) -> Option<&Resource> {
-        let by_alias = || {
-            let (_, at) = self.alias.as_ref().filter(|(root, _)| root == uri)?;
-            self.resources.get(*at)
-        };
-        self.resources.iter().find(|known| known.uri == *uri).or_else(by_alias)
-    }
-
-    /// All resources in the order in which they were added.
-    pub fn iter(&self) -> impl Iterator<Item = &Resource> {
-        self.resources.iter()
+impl<'de> Deserialize<'de> for ResourceId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
     }
 }
 
@@ -270,17 +260,23 @@ mod tests {
     }
 
     #[test]
-    fn the_first_resource_is_the_default_until_another_is_named() {
-        let mut registry = ResourceRegistry::default();
-        assert!(registry.default_resource().is_none());
-        let resource = |text| Resource::new(uri(text), None, None, &ScopeCatalogue::default());
-        for text in ["https://h/api", "https://h/mcp"] {
-            assert!(registry.add(resource(text)));
+    fn the_id_of_a_later_resource_is_no_url_of_one() {
+        let api = uri("https://h.example/api?a=b");
+        for (number, text) in [(0, "https://h.example/api?a=b"), (1, "https://h.example/api?a=b")] {
+            assert_eq!(ResourceId::numbered(&api, number).as_str(), text);
         }
-        assert!(!registry.add(resource("https://h/api/")), "one entry a resource");
-        assert_eq!(registry.default_resource().unwrap().uri, uri("https://h/api"));
-        assert!(registry.set_default(&uri("https://h/mcp")) && !registry.set_default(&uri("https://h/x")));
-        assert_eq!(registry.default_resource().unwrap().uri, uri("https://h/mcp"));
-        assert!(registry.get(&uri("https://h/mcp2")).is_none());
+        for number in [2, 10, u32::MAX] {
+            let id = ResourceId::numbered(&api, number);
+            assert_eq!(ResourceUri::parse(id.as_str()), Err(InvalidResource::Fragment));
+            assert_eq!(ResourceId::parse(id.as_str()).as_ref(), Ok(&id));
+            assert_eq!((id.uri(), id.url(), id.number()), (api.clone(), api.as_str(), number));
+        }
+        let first = ResourceId::from(api.clone());
+        assert_eq!((first.uri(), first.number()), (api, 1));
+        for text in
+            ["", "x", "https://h/#", "https://h#1", "https://h#0", "https://h#02", "https://h#+2", "https://h#2#2"]
+        {
+            assert!(ResourceId::parse(text).is_err(), "{text}");
+        }
     }
 }

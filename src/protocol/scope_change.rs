@@ -2,7 +2,7 @@
 
 use super::catalogue::ScopeCatalogue;
 use super::scope::{self, OFFLINE_ACCESS, ScopeSet};
-use super::scope_records::{Retired, ScopeRecord, ScopeRecords};
+use super::scope_records::{Retired, ScopeRecord};
 
 /// A scope as the app's own people describe it: in the code, for [`Builder::add_scope`](crate::Builder::add_scope),
 /// or at run time, for [`Scopes::add`](crate::server::Scopes::add).
@@ -148,10 +148,10 @@ impl ScopeChange {
     pub fn apply(
         &self,
         declared: &ScopeCatalogue,
-        stored: &ScopeRecords,
+        stored: &[ScopeRecord],
     ) -> Result<Vec<ScopeRecord>, InvalidScopeChange> {
         let present = declared.overlaid(stored);
-        let mut records = stored.records.clone();
+        let mut records = stored.to_vec();
         match self {
             Self::Add(scope) => records.push(added(scope, declared, &present, stored)?),
             Self::Describe { name, description } if description.trim().is_empty() => {
@@ -172,7 +172,7 @@ fn added(
     scope: &Scope,
     declared: &ScopeCatalogue,
     present: &ScopeCatalogue,
-    stored: &ScopeRecords,
+    stored: &[ScopeRecord],
 ) -> Result<ScopeRecord, InvalidScopeChange> {
     if present.named(&scope.name).is_some() {
         return Err(InvalidScopeChange::Exists(scope.name.clone()));
@@ -185,7 +185,7 @@ fn added(
         present.named(name).map(|record| record.id.clone()).ok_or_else(|| InvalidScopeChange::Unknown(name.clone()))
     };
     let implies = scope.implies.iter().map(implied).collect::<Result<_, _>>()?;
-    let known = || declared.scopes().iter().chain(&stored.records);
+    let known = || declared.scopes().iter().chain(stored);
     let is_free = |id: &String| known().all(|record| record.id != *id);
     let id = (1..).map(|number| scope::numbered(&scope.name, number)).find(is_free).unwrap_or_default();
     scope.clone().record(id, implies, false)

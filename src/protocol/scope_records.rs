@@ -2,15 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// All of them, with what became of those that are gone.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct ScopeRecords {
-    /// Raised by every change.
-    pub revision: u32,
-    /// In the order in which the consent page lists them.
-    pub records: Vec<ScopeRecord>,
-}
-
 /// One scope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScopeRecord {

@@ -12,7 +12,7 @@ use super::extra::ExtraFields;
 use super::grant::{Access, AccessRecord, Grant, RefreshRecord};
 use super::params::Parameters;
 use super::policy::{Lifetimes, Policy};
-use super::resource::ResourceUri;
+use super::resource::{ResourceId, ResourceUri};
 use super::scope::{OFFLINE_ACCESS, ScopeSet};
 use super::secret::{Bearer, BearerKind, BearerSeed, BearerText, OrderedId};
 use super::time::Timestamp;
@@ -124,7 +124,7 @@ impl<'a> CodeExchange<'a> {
         if now >= stored.code.expires_at && !stored.redeemed {
             return Err(TokenReason::CodeExpired);
         }
-        let asked = audience(&stored.grant, self.resource, self.client, policy);
+        let asked = audience(&stored.grant, self.resource.as_ref(), self.client, policy);
         let (resource, scopes) = asked.or_else(|reason| whatever(&stored.grant, stored.redeemed, reason))?;
         let names = policy.scopes.told(&scopes, &stored.grant.scopes);
         let lifetimes = policy.lifetimes_of(self.client, &resource);
@@ -144,16 +144,17 @@ impl<'a> CodeExchange<'a> {
 /// RFC 8707 §2.2: one of the granted resources; without a request for one, the first.
 pub(super) fn audience(
     grant: &Grant,
-    requested: Option<ResourceUri>,
+    requested: Option<&ResourceUri>,
     client: &Client,
     policy: &Policy,
-) -> Result<(ResourceUri, ScopeSet), TokenReason> {
-    let canonical = |uri: ResourceUri| policy.resources.get(&uri).map_or(uri, |known| known.uri.clone());
-    let resource = match requested.map(canonical) {
-        Some(requested) => grant.resources.iter().find(|granted| **granted == requested),
-        None => grant.resources.first(),
+) -> Result<(ResourceId, ScopeSet), TokenReason> {
+    let known = match requested {
+        Some(uri) => policy.resources.named(uri),
+        // If it is no more, it is not another one: the client would send a token for that to where this one was.
+        None => grant.resources.first().and_then(|first| policy.resources.of(first)),
     };
-    let resource = resource.ok_or(TokenReason::ResourceNotGranted)?.clone();
+    let granted = known.filter(|known| grant.resources.contains(known.id()));
+    let resource = granted.ok_or_else(|| not_granted(grant, requested))?.id().clone();
     // What a client may get can have become less since its user agreed, and so can the scopes that there are.
     let limit = client.scope_limit(&policy.scopes);
     let left = policy.scopes.left_of(&grant.scopes).within(&limit);
@@ -166,13 +167,19 @@ pub(super) fn audience(
     Ok((resource, if stays { scopes.union(&ScopeSet::offline_access()) } else { scopes }))
 }
 
+/// Why there is no token for what is asked for.
+fn not_granted(grant: &Grant, requested: Option<&ResourceUri>) -> TokenReason {
+    let was_meant = |granted: &ResourceId| requested.is_none_or(|uri| granted.url() == uri.as_str());
+    if grant.resources.iter().any(was_meant) { TokenReason::ResourceRetired } else { TokenReason::ResourceNotGranted }
+}
+
 /// Lets a second use go on to the store, which notices it, whatever it asks for: a thief must not choose whether
 /// the theft is noticed. It never gets what it asks for.
 pub(super) fn whatever(
     grant: &Grant,
     is_second_use: bool,
     reason: TokenReason,
-) -> Result<(ResourceUri, ScopeSet), TokenReason> {
+) -> Result<(ResourceId, ScopeSet), TokenReason> {
     let resource = grant.resources.first().filter(|_| is_second_use).ok_or(reason)?;
     Ok((resource.clone(), grant.scopes.clone()))
 }
@@ -192,7 +199,7 @@ pub(super) fn resource(parameters: &Parameters<'_>) -> Result<Option<ResourceUri
 pub struct CheckedExchange {
     code: OrderedId,
     grant: Arc<Grant>,
-    resource: ResourceUri,
+    resource: ResourceId,
     scopes: ScopeSet,
     names: ScopeSet,
     gets_refresh: bool,
@@ -225,7 +232,7 @@ impl CheckedExchange {
     /// What the client will get.
     #[must_use]
     pub fn access(&self) -> Access {
-        Access { grant: Arc::clone(&self.grant), scopes: self.names.clone(), resource: self.resource.clone() }
+        Access { grant: Arc::clone(&self.grant), scopes: self.names.clone(), resource: self.resource.uri() }
     }
 
     /// Makes the tokens.
@@ -241,7 +248,7 @@ impl CheckedExchange {
 
 pub(super) fn mint_access(
     grant: &Grant,
-    resource: &ResourceUri,
+    resource: &ResourceId,
     scopes: &ScopeSet,
     seed: &BearerSeed,
     now: Timestamp,

@@ -56,7 +56,7 @@ impl Server {
         let policy = &current.policy;
         let changed = self.change(id, false, |client| Ok(change.clone().apply(client, policy)?)).await?;
         self.audit(EventKind::ClientUpdated { client: id.clone() });
-        Ok(self.summary(&changed, &policy.scopes))
+        Ok(self.summary(&changed, policy))
     }
 
     /// Shuts a client out, and ends everything that it was given: from now on it gets nothing, and no token of it

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::clients::FixedClient;
-use super::resources::{catalogue, known_scopes, registry};
-use super::{Documents, Inner, InvalidConfiguration, MetadataDocuments, Paths, Resource, Server};
+use super::declared::{catalogue, registry};
+use super::{Documents, Inner, InvalidConfiguration, MetadataDocuments, Paths, Server};
 use crate::host::{
     AnyConsentUi, AnyHost, AppView, Audit, Clock, ConsentUi, Entropy, Host, SystemClock, SystemEntropy, Trail,
 };
 use crate::protocol::issuer::Issuer;
 use crate::protocol::new_client::NewClient;
 use crate::protocol::policy::{Lifetimes, Policy};
+use crate::protocol::resource_change::{Resource, known_scopes};
 use crate::protocol::scope_change::Scope;
 use crate::protocol::seal::Keys;
 use crate::protocol::time::Timestamp;

@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::{MINT_TRIES, Server};
 use crate::host::{EntropyError, EventKind};
-use crate::protocol::catalogue::ScopeCatalogue;
 use crate::protocol::client::{
     AuthMethod, Client, ClientId, ClientLifetimes, ClientOrigin, ConsentPolicy, GrantType, KeyPlace, KeysUrl,
 };
 use crate::protocol::jwk::KeySet;
 use crate::protocol::new_client::{InvalidClient, NewClient, NewClientSeed, is_as_stored};
+use crate::protocol::policy::Policy;
 use crate::protocol::redirect::RedirectUri;
 use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::ScopeSet;
@@ -109,7 +109,6 @@ impl Server {
     /// See [`CreateClientError`].
     pub async fn create_client(&self, client: NewClient) -> Result<CreatedClient, CreateClientError> {
         let current = self.current().await?;
-        let scopes = &current.policy.scopes;
         for _ in 0..MINT_TRIES {
             let seed = NewClientSeed::from_random(&self.random()?);
             let (created, secret) = client.clone().create(&current.policy, &seed, self.now())?;
@@ -117,7 +116,7 @@ impl Server {
             match self.0.storage.insert_client(self.administrators(&created)).await? {
                 Inserted::New => {
                     self.audit(EventKind::ClientCreated { client: created.id.clone() });
-                    return Ok(CreatedClient { client: self.summary(&created, scopes), secret });
+                    return Ok(CreatedClient { client: self.summary(&created, &current.policy), secret });
                 }
                 Inserted::Taken | Inserted::Folded(_) | Inserted::Blocked => {}
             }
@@ -131,7 +130,7 @@ impl Server {
     /// If the store cannot answer.
     pub async fn client(&self, id: &ClientId) -> Result<Option<ClientSummary>, StorageError> {
         let current = self.current().await?;
-        Ok(self.client_by_id(id).await?.map(|client| self.summary(&client, &current.policy.scopes)))
+        Ok(self.client_by_id(id).await?.map(|client| self.summary(&client, &current.policy)))
     }
 
     /// All clients in the order of their ids, those of the builder once they were used: at most `limit`
@@ -142,7 +141,7 @@ impl Server {
     pub async fn clients(&self, after: Option<&ClientId>, limit: u32) -> Result<Vec<ClientSummary>, StorageError> {
         let current = self.current().await?;
         let clients = self.0.storage.clients(after, limit).await?;
-        Ok(clients.iter().map(|client| self.summary(client, &current.policy.scopes)).collect())
+        Ok(clients.iter().map(|client| self.summary(client, &current.policy)).collect())
     }
 
     pub(super) async fn client_by_id(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
@@ -183,7 +182,7 @@ impl Server {
         InsertClient { client: Arc::clone(client), budget: None, now: self.now() }
     }
 
-    pub(super) fn summary(&self, client: &Client, catalogue: &ScopeCatalogue) -> ClientSummary {
+    pub(super) fn summary(&self, client: &Client, policy: &Policy) -> ClientSummary {
         let metadata = &client.metadata;
         let (keys, keys_at) = match client.authentication.keys().map(|keys| keys.place.clone()) {
             Some(KeyPlace::Set(set)) => (Some(set), None),
@@ -201,8 +200,8 @@ impl Server {
             keys,
             keys_at,
             grant_types: metadata.grant_types.clone(),
-            scopes: catalogue.names_of(&client.ceiling(catalogue)),
-            introspects: client.introspects.clone(),
+            scopes: policy.scopes.names_of(&client.ceiling(&policy.scopes)),
+            introspects: client.introspects.as_ref().map(|ids| policy.resources.left_of(ids)),
             consent: client.consent_policy,
             blocked: client.blocked,
             lifetimes: client.lifetimes,

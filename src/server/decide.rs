@@ -13,6 +13,7 @@ use crate::protocol::grant::Subject;
 use crate::protocol::params::Parameters;
 use crate::protocol::policy::Policy;
 use crate::protocol::prompt::{ApprovalSeed, ConsentPrompt, NotDecided, ReturnedPrompt, Viewer};
+use crate::protocol::resource::ResourceId;
 use crate::protocol::response::AuthorizeResponse;
 use crate::storage::{Decide, Storage as _};
 
@@ -161,7 +162,7 @@ impl Server {
                     client,
                     grant: grant.id,
                     scopes: policy.scopes.names_of(&grant.scopes),
-                    resources: grant.resources.clone(),
+                    resources: grant.resources.iter().map(ResourceId::uri).collect(),
                     answered,
                 });
             }

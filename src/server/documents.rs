@@ -1,12 +1,15 @@
 //! Where the endpoints are, and the documents that say so.
 
+use std::sync::Arc;
+
+use arc_swap::Guard;
 use bytes::Bytes;
 
-use super::{InvalidConfiguration, Registration};
+use super::{InvalidConfiguration, Registration, Server};
 use crate::protocol::issuer::Issuer;
 use crate::protocol::metadata::{self, EndpointUrls};
 use crate::protocol::policy::Policy;
-use crate::protocol::resource::Resource as KnownResource;
+use crate::storage::Current;
 
 /// Where the endpoints are on this origin.
 #[derive(Debug, Clone)]
@@ -20,13 +23,12 @@ pub(crate) struct Paths {
     pub(crate) server_metadata: String,
 }
 
-/// The metadata, ready to be sent.
-pub(crate) struct Documents {
-    /// Which state of the stored scopes they are about; 0 is that of the code.
+/// The metadata of the server, ready to be sent. Those of a resource are written when somebody asks for them: there
+/// may be many.
+pub(super) struct Documents {
+    /// Which state of what is stored they are about; 0 is that of the code.
     pub(super) revision: u32,
-    pub(crate) server: Bytes,
-    /// By path of the well-known URL; the first is that of the root.
-    pub(crate) resources: Vec<(String, Bytes)>,
+    pub(super) server: Bytes,
 }
 
 impl Paths {
@@ -72,18 +74,48 @@ impl Documents {
             registration: (registration != Registration::Off).then(|| url(&paths.register)),
             metadata_documents,
         };
-        // Resources of other origins publish their own documents.
-        let is_here = |resource: &&KnownResource| resource.uri.origin() == policy.issuer.origin();
-        let document = |resource: &KnownResource| metadata::resource_metadata(policy, resource).map(Bytes::from);
-        let mut resources = Vec::new();
-        for resource in policy.resources.iter().filter(is_here) {
-            resources.push((resource.uri.path().to_owned(), document(resource)?));
+        Ok(Self { revision: 0, server: Bytes::from(metadata::server_metadata(policy, &endpoints)?) })
+    }
+}
+
+impl Server {
+    /// The metadata of this server.
+    pub(crate) async fn server_document(&self) -> Bytes {
+        let current = self.current_or_last_known().await;
+        let known = self.0.documents.load();
+        if known.revision == current.revision() {
+            return known.server.clone();
         }
-        // Many clients look at the root whatever the path: without a resource there, it is the default one.
-        let has_root = resources.iter().any(|(path, _)| path.is_empty());
-        if let Some(default) = policy.resources.default_resource().filter(is_here).filter(|_| !has_root) {
-            resources.push((String::new(), document(default)?));
+        let (registration, metadata_documents) = (self.0.registration.who, self.0.metadata_documents.is_some());
+        match Documents::new(&current.policy, &self.0.paths, registration, metadata_documents) {
+            Ok(documents) => {
+                let server = documents.server.clone();
+                self.0.documents.store(Arc::new(Documents { revision: current.revision(), ..documents }));
+                server
+            }
+            Err(error) => {
+                tracing::error!(%error, "the metadata cannot be written");
+                known.server.clone()
+            }
         }
-        Ok(Self { revision: 0, server: Bytes::from(metadata::server_metadata(policy, &endpoints)?), resources })
+    }
+
+    /// The metadata of the resource that publishes them at that path behind the well-known string.
+    pub(crate) async fn resource_document(&self, path: &str) -> Option<Bytes> {
+        let current = self.current_or_last_known().await;
+        let document = metadata::resource_metadata(&current.policy, current.policy.published_at(path)?);
+        let document = document.inspect_err(|error| tracing::error!(%error, "the metadata cannot be written"));
+        document.ok().map(Bytes::from)
+    }
+
+    /// What is in force or, if the store cannot answer, was so last: a client that reads metadata gets nothing by it.
+    async fn current_or_last_known(&self) -> Arc<Current> {
+        match self.current().await {
+            Ok(current) => current,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the store could not answer");
+                Guard::into_inner(self.0.in_force.last_known())
+            }
+        }
     }
 }

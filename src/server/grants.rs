@@ -24,7 +24,7 @@ pub struct ConnectedApp {
     pub scopes: ScopeSet,
     /// What it may do, in words.
     pub scope_entries: Vec<ScopeEntry>,
-    /// What the access is for: URLs.
+    /// What the access is for: URLs, but for resources that were retired.
     pub resources: Vec<ResourceUri>,
     /// When the user agreed.
     pub created_at: Timestamp,
@@ -45,7 +45,8 @@ impl Server {
         limit: u32,
     ) -> Result<Vec<ConnectedApp>, StorageError> {
         let stored = self.0.storage.grants(subject, before, limit, self.now()).await?;
-        let scopes = &self.current().await?.policy.scopes;
+        let current = self.current().await?;
+        let (scopes, known) = (&current.policy.scopes, &current.policy.resources);
         let mut apps = Vec::with_capacity(stored.len());
         for StoredGrant { grant, expires_at } in stored {
             let client = self.0.storage.client(&grant.client).await?;
@@ -55,7 +56,7 @@ impl Server {
                 client_name: client.map_or_else(|| grant.client.to_string(), |client| client.display_name().to_owned()),
                 scopes: scopes.left_by_name(&grant.scopes),
                 scope_entries: scopes.describe(&scopes.left_of(&grant.scopes)).map(ScopeEntry::from).collect(),
-                resources: grant.resources.clone(),
+                resources: known.left_of(&grant.resources),
                 created_at: grant.created_at,
                 expires_at,
             });

@@ -7,6 +7,7 @@ use crate::protocol::error::TokenReason;
 use crate::protocol::extra::ExtraFields;
 use crate::protocol::grant::{Access, Holder};
 use crate::protocol::policy::Policy;
+use crate::protocol::resource::ResourceId;
 
 impl Server {
     /// Whether the host lets this request be put to this user; if not, that is recorded.
@@ -18,7 +19,8 @@ impl Server {
     ) -> Result<bool, HostError> {
         let client = self.client_view(request);
         let scopes = policy.scopes.names_of(request.scopes());
-        let asked = Asked::new(user, &client, &scopes, request.resources());
+        let resources: Vec<_> = request.resources().iter().map(ResourceId::uri).collect();
+        let asked = Asked::new(user, &client, &scopes, &resources);
         match self.0.host.may_ask(asked).await? {
             Verdict::Yes => Ok(true),
             Verdict::No(why) => {

@@ -23,15 +23,15 @@ impl Server {
     async fn introspect_token(&self, parameters: &Parameters<'_>, client: &Client) -> Result<String, TokenReason> {
         let (storage, now) = (&self.0.storage, self.now());
         let current = self.current().await?;
-        let scopes = &current.policy.scopes;
+        let policy = &current.policy;
         let (id, token) = match Introspection::read(parameters, client)? {
             Introspection::Access(presented) => {
                 let stored = storage.access_token(presented.id).await?;
-                (Some(presented.id), introspection::of_access(&presented, stored, client, scopes, now))
+                (Some(presented.id), introspection::of_access(&presented, stored, client, policy, now))
             }
             Introspection::Refresh(presented) => {
                 let stored = storage.refresh_token(presented.id).await?;
-                (Some(presented.id), introspection::of_refresh(&presented, stored, client, scopes, now))
+                (Some(presented.id), introspection::of_refresh(&presented, stored, client, policy, now))
             }
             Introspection::Unknown => (None, None),
         };

@@ -5,11 +5,13 @@ mod administration;
 mod audit;
 mod authorize;
 mod builder;
+mod change;
 mod client_credentials;
 mod client_keys;
 mod clients;
 mod configuration;
 mod decide;
+mod declared;
 mod document_clients;
 mod documents;
 mod fetch_budget;
@@ -37,20 +39,23 @@ pub use builder::{Builder, Registration};
 pub use clients::{ClientSummary, CreateClientError, CreatedClient};
 pub use configuration::InvalidConfiguration;
 pub(crate) use decide::Decision;
-pub(crate) use documents::{Documents, Paths};
+use documents::Documents;
+pub(crate) use documents::Paths;
 pub use grants::ConnectedApp;
 pub use metadata_documents::MetadataDocuments;
-pub use resources::Resource;
+pub use resources::{ChangeResourcesError, Resources};
 pub use scopes::{ChangeScopesError, Scopes};
 
 use arc_swap::{ArcSwap, Guard};
+use http::request::Parts;
 
-use crate::guard::{ResourceGuard, Shared};
+use crate::guard::{ResourceGuard, Shared, Which};
 use crate::host::{AnyConsentUi, AnyHost, AppView, Clock, Entropy, EntropyError, HostError, Trail, WayBack};
 use crate::protocol::client::ClientId;
 use crate::protocol::error::PageReason;
 use crate::protocol::issuer::Issuer;
 use crate::protocol::policy::Lifetimes;
+use crate::protocol::resource::ResourceUri;
 use crate::protocol::seal::Keys;
 use crate::protocol::time::Timestamp;
 use crate::storage::{AnyStorage, Current, InForce, Storage as _, StorageError};
@@ -99,9 +104,11 @@ impl From<PageReason> for PageRefusal {
     }
 }
 
-/// The resource was not registered with [`Builder::resource`].
+/// There never was such a resource.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a resource of this server: register it with `Builder::resource`")]
+#[error(
+    "{0:?} is not a resource of this server: register it with `Builder::resource`, or add it with `Resources::add`"
+)]
 pub struct UnknownResource(String);
 
 /// How often an operation is tried with fresh ids when one was taken. Two ids of one millisecond
@@ -117,20 +124,59 @@ impl Server {
 
     /// The guard of a registered resource, by its URL or its path on the issuer's origin.
     ///
+    /// It asks with every request what is in force: once the resource is retired it turns everybody away, and if one is
+    /// added at the same URL, it is the guard of that. For routes with a variable path see
+    /// [`resource_by`](Self::resource_by).
+    ///
     /// # Errors
-    /// If there is no such resource.
+    /// If there never was such a resource, as far as this instance knows. For one that another instance added, call
+    /// [`Resources::refresh`] before.
     pub fn resource(&self, url: &str) -> Result<ResourceGuard, UnknownResource> {
-        let policy = self.0.in_force.declared();
-        let uri = policy.resource(url).ok_or_else(|| UnknownResource(url.to_owned()))?.uri.clone();
-        Ok(ResourceGuard::new(Shared {
+        let unknown = || UnknownResource(url.to_owned());
+        let uri = ResourceUri::parse(&self.issuer().absolute(url)).map_err(|_| unknown())?;
+        let current = self.0.in_force.last_known();
+        let known = current.policy.resources.named(&uri).or_else(|| current.policy.resources.heard_of(uri.as_str()));
+        let known = known.or_else(|| self.0.in_force.declared().resources.named(&uri)).ok_or_else(unknown)?;
+        Ok(self.guard_of(Which::One(known.uri.clone())))
+    }
+
+    /// The guard of the resource that a request is for, which `which` tells by its URL or its path on the issuer's
+    /// origin: for routes with a variable path or host, such as those of many tenants. A token for one of them opens
+    /// no other.
+    ///
+    /// A request for which it tells no resource that there is, is turned away.
+    ///
+    /// ```
+    /// # fn app(oauth: grantor::Server) -> Result<(), Box<dyn std::error::Error>> {
+    /// use axum::{Router, routing::post};
+    /// use grantor::Principal;
+    ///
+    /// async fn mcp(principal: Principal) -> String {
+    ///     format!("a request for {}", principal.resource())
+    /// }
+    ///
+    /// let tenants = oauth.resource_by(|request| {
+    ///     let tenant = request.uri.path().strip_prefix("/t/")?.split('/').next()?;
+    ///     Some(format!("/t/{tenant}/mcp"))
+    /// });
+    /// let app: Router = Router::new().route("/t/{tenant}/mcp", post(mcp).layer(tenants.require("projects:read")?));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn resource_by(&self, which: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static) -> ResourceGuard {
+        self.guard_of(Which::By(Arc::new(which)))
+    }
+
+    fn guard_of(&self, which: Which) -> ResourceGuard {
+        let shared = Shared {
             storage: self.0.storage.clone(),
             clock: Arc::clone(&self.0.clock),
             trail: self.0.trail.clone(),
             users: self.0.checks_users.then(|| self.0.host.clone()),
             in_force: Arc::clone(&self.0.in_force),
-            resource: uri,
-            loopback_only: policy.issuer.is_loopback(),
-        }))
+            loopback_only: self.issuer().is_loopback(),
+        };
+        ResourceGuard::new(shared, which)
     }
 
     /// Removes at most about `limit` ended rows from the store; see [`crate::storage::Storage::purge`].
@@ -152,42 +198,6 @@ impl Server {
 
     pub(crate) fn paths(&self) -> &Paths {
         &self.0.paths
-    }
-
-    /// The metadata as it was last asked for: the paths in it never change.
-    pub(crate) fn known_documents(&self) -> Guard<Arc<Documents>> {
-        self.0.documents.load()
-    }
-
-    /// The metadata. If the store cannot answer, it is what was last known: a client that reads it gets nothing by it.
-    pub(crate) async fn documents(&self) -> Arc<Documents> {
-        let current = match self.0.in_force.current(self.now()).await {
-            Ok(current) => current,
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the store could not answer");
-                self.0.in_force.last_known()
-            }
-        };
-        let known = self.0.documents.load_full();
-        if known.revision == current.revision() {
-            return known;
-        }
-        match Documents::new(
-            &current.policy,
-            &self.0.paths,
-            self.0.registration.who,
-            self.0.metadata_documents.is_some(),
-        ) {
-            Ok(documents) => {
-                let documents = Arc::new(Documents { revision: current.revision(), ..documents });
-                self.0.documents.store(Arc::clone(&documents));
-                documents
-            }
-            Err(error) => {
-                tracing::error!(%error, "the metadata cannot be written");
-                known
-            }
-        }
     }
 
     /// What is in force while a request is answered.

@@ -1,164 +1,127 @@
-//! Resources and scopes as they are configured.
+//! Resources that are added and retired while the server runs.
 
-use std::time::Duration;
+use super::Server;
+use super::change::Contended;
+use crate::protocol::policy_records::{PolicyRecords, ResourceRecord};
+use crate::protocol::resource_change::{InvalidResourceChange, Resource, ResourceChange};
+use crate::storage::StorageError;
 
-use super::InvalidConfiguration;
-use crate::protocol::catalogue::ScopeCatalogue;
-use crate::protocol::issuer::Issuer;
-use crate::protocol::registration::is_web_page;
-use crate::protocol::resource::{Resource as KnownResource, ResourceRegistry, ResourceUri};
-use crate::protocol::scope::{OFFLINE_ACCESS, ScopeSet};
-use crate::protocol::scope_change::Scope;
-use crate::protocol::scope_records::ScopeRecord;
-
-/// A resource: an API or MCP endpoint of the app that tokens are for.
+/// The resources of a server, for the app's own people to change while it runs; see [`Server::resources`].
+///
+/// What they change is stored and laid over the resources of the code. This instance knows of it at once, every other
+/// one within two seconds.
 #[derive(Debug, Clone)]
-pub struct Resource {
-    url: String,
-    name: Option<String>,
-    scopes: Option<String>,
-    documentation: Option<String>,
-    access_token: Option<Duration>,
-    is_origin: bool,
+pub struct Resources(Server);
+
+/// Why resources were not changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangeResourcesError {
+    /// The change is none.
+    #[error(transparent)]
+    Invalid(#[from] InvalidResourceChange),
+    /// Others changed scopes and resources again and again at the same moment; the same call may succeed later.
+    #[error("others change the resources at this moment")]
+    Contended,
+    /// The store could not answer. The change may have been made: list the resources to see.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
 }
 
-impl Resource {
-    /// The resource at that URL, or at that path on the issuer's origin.
+impl From<Contended> for ChangeResourcesError {
+    fn from(_: Contended) -> Self {
+        Self::Contended
+    }
+}
+
+impl Server {
+    /// The resources of this server, to be looked at and changed at run time: of an app with many tenants each may be
+    /// one.
+    ///
+    /// ```
+    /// # async fn change(oauth: grantor::Server) -> Result<(), grantor::server::ChangeResourcesError> {
+    /// use grantor::Resource;
+    ///
+    /// let resources = oauth.resources();
+    /// resources.add(Resource::new("/t/acme/mcp").name("Acme").unlisted()).await?;
+    /// resources.retire("/t/acme/mcp").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
-    pub fn new(url: &str) -> Self {
-        Self {
-            url: url.to_owned(),
-            name: None,
-            scopes: None,
-            documentation: None,
-            access_token: None,
-            is_origin: false,
-        }
-    }
-
-    /// What the consent page calls it; the app's name otherwise.
-    #[must_use]
-    pub fn name(mut self, name: &str) -> Self {
-        self.name = Some(name.to_owned());
-        self
-    }
-
-    /// The scopes that mean something there, separated by spaces; otherwise all that there are, those that are added
-    /// at run time included.
-    #[must_use]
-    pub fn scopes(mut self, scopes: &str) -> Self {
-        self.scopes = Some(scopes.to_owned());
-        self
-    }
-
-    /// Where developers read about it, an `https` URL: `resource_documentation` of its metadata (RFC 9728 §2).
-    #[must_use]
-    pub fn documentation(mut self, url: &str) -> Self {
-        self.documentation = Some(url.to_owned());
-        self
-    }
-
-    /// Access tokens for it live no longer than that, whatever [`Lifetimes`](crate::Lifetimes) and the client's own
-    /// say. Those that were issued keep their end.
-    #[must_use]
-    pub const fn access_token_lifetime(mut self, most: Duration) -> Self {
-        self.access_token = Some(most);
-        self
-    }
-
-    /// A client that asks for the issuer's origin means this resource, as ChatGPT does. Its tokens are for the
-    /// resource by its own name.
-    #[must_use]
-    pub const fn also_for_origin(mut self) -> Self {
-        self.is_origin = true;
-        self
+    pub fn resources(&self) -> Resources {
+        Resources(self.clone())
     }
 }
 
-impl From<&str> for Resource {
-    fn from(url: &str) -> Self {
-        Self::new(url)
+impl Resources {
+    /// All resources, in the order in which they were added, and behind them those that were retired.
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    pub async fn list(&self) -> Result<Vec<ResourceRecord>, StorageError> {
+        self.refresh().await?;
+        let current = self.0.0.in_force.last_known();
+        let resources = &current.policy.resources;
+        Ok(resources.iter().chain(resources.retired()).map(|known| known.record.clone()).collect())
     }
-}
 
-impl From<String> for Resource {
-    fn from(url: String) -> Self {
-        Self::new(&url)
+    /// Adds a resource. After one of the same URL that was retired it is another resource: nobody has access to it by
+    /// what they had of that.
+    ///
+    /// # Errors
+    /// If there is a resource of that URL, or something of it cannot be; see [`ChangeResourcesError`].
+    pub async fn add(&self, resource: impl Into<Resource>) -> Result<(), ChangeResourcesError> {
+        let resource = resource.into();
+        let url = resource.url().to_owned();
+        self.change(ResourceChange::Add(resource)).await?;
+        tracing::info!(resource = url, "resource added");
+        Ok(())
     }
-}
 
-impl From<&String> for Resource {
-    fn from(url: &String) -> Self {
-        Self::new(url)
+    /// Says anew what a resource is that was added at run time: all that can be said of one but its URL. It stays the
+    /// same one, and what was granted stays.
+    ///
+    /// Scopes that it lists no more, and a shorter life of access tokens, count from the next token on.
+    ///
+    /// # Errors
+    /// If the code says what it is, there is none of that URL, or something of it cannot be; see
+    /// [`ChangeResourcesError`].
+    pub async fn describe(&self, resource: impl Into<Resource>) -> Result<(), ChangeResourcesError> {
+        let resource = resource.into();
+        let url = resource.url().to_owned();
+        self.change(ResourceChange::Describe(resource)).await?;
+        tracing::info!(resource = url, "resource described");
+        Ok(())
     }
-}
 
-pub(super) fn catalogue(scopes: Vec<Scope>) -> Result<ScopeCatalogue, InvalidConfiguration> {
-    if scopes.is_empty() {
-        return Err(InvalidConfiguration::NoScope);
+    /// Takes a resource out of use, also one of the code: by its URL, or by its path on the issuer's origin. At once
+    /// its tokens are worth nothing, nobody gets new ones, and its metadata is gone. Other resources of the same grants
+    /// stay. There is no way back: a resource that is added at the same URL is another one.
+    ///
+    /// # Errors
+    /// If there never was a resource of that URL, or it is the default one; see [`ChangeResourcesError`].
+    pub async fn retire(&self, url: &str) -> Result<(), ChangeResourcesError> {
+        self.change(ResourceChange::Retire { url: url.to_owned() }).await?;
+        tracing::info!(resource = url, "resource retired");
+        Ok(())
     }
-    let mut records: Vec<ScopeRecord> = Vec::new();
-    for scope in scopes {
-        let name = scope.name().to_owned();
-        let record = scope.declared().map_err(|_| InvalidConfiguration::Scope(name))?;
-        match records.iter_mut().find(|known| known.name == record.name) {
-            Some(known) => *known = record,
-            None => records.push(record),
-        }
-    }
-    if records.iter().all(|record| record.name != OFFLINE_ACCESS) {
-        let stay = Scope::new(OFFLINE_ACCESS, "Stay connected until you take the access back");
-        records.extend(stay.declared());
-    }
-    let is_known = |name: &String| records.iter().any(|record| record.name == *name);
-    if let Some(unknown) = records.iter().flat_map(|record| &record.implies).find(|name| !is_known(name)) {
-        return Err(InvalidConfiguration::UnknownScope(unknown.clone()));
-    }
-    let catalogue = ScopeCatalogue::new(records);
-    match catalogue.cycle().map(str::to_owned) {
-        Some(scope) => Err(InvalidConfiguration::ScopeCycle(scope)),
-        None => Ok(catalogue),
-    }
-}
 
-pub(super) fn known_scopes(text: &str, catalogue: &ScopeCatalogue) -> Result<ScopeSet, InvalidConfiguration> {
-    let scopes = ScopeSet::parse(text).map_err(|_| InvalidConfiguration::Scope(text.to_owned()))?;
-    let unknown = scopes.iter().find(|scope| catalogue.named(scope).is_none()).map(str::to_owned);
-    unknown.map_or(Ok(scopes), |scope| Err(InvalidConfiguration::UnknownScope(scope)))
-}
+    /// Takes notice of what is stored now, as every request does by itself every other second. For guards that are
+    /// made for resources which another instance added.
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    pub async fn refresh(&self) -> Result<(), StorageError> {
+        self.0.refresh_policy().await
+    }
 
-pub(super) fn registry(
-    resources: Vec<Resource>,
-    default: Option<&str>,
-    catalogue: &ScopeCatalogue,
-    issuer: &Issuer,
-) -> Result<ResourceRegistry, InvalidConfiguration> {
-    let parse = |url: &str| {
-        ResourceUri::parse(&issuer.absolute(url)).map_err(|error| InvalidConfiguration::Resource(url.to_owned(), error))
-    };
-    let mut registry = ResourceRegistry::default();
-    for Resource { url, name, scopes, documentation, access_token, is_origin } in resources {
-        let uri = parse(&url)?;
-        // RFC 6750 §5.3: bearer tokens travel over TLS. A loopback origin is an issuer's as well.
-        if Issuer::parse(uri.origin()).is_err() {
-            return Err(InvalidConfiguration::InsecureResource(url));
-        }
-        let listed = scopes.map(|text| known_scopes(&text, catalogue)).transpose()?;
-        if documentation.as_ref().is_some_and(|link| !is_web_page(link)) {
-            return Err(InvalidConfiguration::Documentation(url));
-        }
-        let known = KnownResource { documentation, access_token, ..KnownResource::new(uri, name, listed, catalogue) };
-        if !registry.add(known) || (is_origin && !registry.alias_last(parse("/")?)) {
-            return Err(InvalidConfiguration::RepeatedResource(url));
-        }
+    async fn change(&self, change: ResourceChange) -> Result<(), ChangeResourcesError> {
+        self.0
+            .change_policy(|declared, stored| {
+                let resources = change.apply(declared, stored)?;
+                Ok::<_, ChangeResourcesError>(PolicyRecords { resources, ..stored.clone() })
+            })
+            .await
     }
-    if registry.default_resource().is_none() {
-        return Err(InvalidConfiguration::NoResource);
-    }
-    if let Some(url) = default
-        && !registry.set_default(&parse(url)?)
-    {
-        return Err(InvalidConfiguration::UnknownResource(url.to_owned()));
-    }
-    Ok(registry)
 }

@@ -1,14 +1,11 @@
 //! Scopes that are added, changed and retired while the server runs.
 
-use std::sync::Arc;
-
 use super::Server;
+use super::change::Contended;
+use crate::protocol::policy_records::PolicyRecords;
 use crate::protocol::scope_change::{InvalidScopeChange, Scope, ScopeChange};
-use crate::protocol::scope_records::{Retired, ScopeRecord, ScopeRecords};
-use crate::storage::{SaveScopes, Saved, Storage as _, StorageError};
-
-/// How often a change is tried again that others were faster than: each time, one of them has got on.
-const TRIES: usize = 64;
+use crate::protocol::scope_records::{Retired, ScopeRecord};
+use crate::storage::StorageError;
 
 /// The scopes of a server, for the app's own people to change while it runs; see [`Server::scopes`].
 ///
@@ -24,12 +21,18 @@ pub enum ChangeScopesError {
     /// The change is none.
     #[error(transparent)]
     Invalid(#[from] InvalidScopeChange),
-    /// Others changed them again and again at the same moment; the same call may succeed later.
+    /// Others changed scopes and resources again and again at the same moment; the same call may succeed later.
     #[error("others change the scopes at this moment")]
     Contended,
     /// The store could not answer. The change may have been made: list the scopes to see.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+impl From<Contended> for ChangeScopesError {
+    fn from(_: Contended) -> Self {
+        Self::Contended
+    }
 }
 
 impl Server {
@@ -128,28 +131,15 @@ impl Scopes {
     /// # Errors
     /// If the store cannot answer.
     pub async fn refresh(&self) -> Result<(), StorageError> {
-        self.0.0.in_force.refresh(self.0.now()).await
+        self.0.refresh_policy().await
     }
 
     async fn change(&self, change: ScopeChange) -> Result<(), ChangeScopesError> {
-        let inner = &self.0.0;
-        for _ in 0..TRIES {
-            let stored = inner.storage.scopes().await?.unwrap_or_default();
-            let records = change.apply(&inner.in_force.declared().scopes, &stored)?;
-            if records == stored.records {
-                self.refresh().await?;
-                return Ok(());
-            }
-            let mut records = ScopeRecords { revision: stored.revision, records };
-            match inner.storage.save_scopes(SaveScopes { records: Arc::new(records.clone()) }).await? {
-                Saved::Now => {
-                    records.revision = records.revision.wrapping_add(1);
-                    inner.in_force.changed(Arc::new(records));
-                    return Ok(());
-                }
-                Saved::Changed => {}
-            }
-        }
-        Err(ChangeScopesError::Contended)
+        self.0
+            .change_policy(|declared, stored| {
+                let scopes = change.apply(&declared.scopes, &stored.scopes)?;
+                Ok::<_, ChangeScopesError>(PolicyRecords { scopes, ..stored.clone() })
+            })
+            .await
     }
 }

@@ -24,7 +24,7 @@ impl Server {
         let asked = request.scopes().without(OFFLINE_ACCESS);
         let known = given.iter().fold(ScopeSet::empty(), |known, consent| known.union(&consent.scopes));
         let offline = policy.scopes.named(OFFLINE_ACCESS);
-        let resources = request.resources().iter().filter_map(|uri| policy.resources.get(uri));
+        let resources = request.resources().iter().filter_map(|id| policy.resources.of(id));
         ConsentView {
             client: self.client_view(request),
             app: self.0.app.clone(),
@@ -41,7 +41,7 @@ impl Server {
             offline: offline.filter(|_| request.is_offline()).map(|entry| entry.description.clone()),
             resources: resources
                 .map(|resource| ResourceView {
-                    name: resource.name.clone().unwrap_or_else(|| self.0.app.name.clone()),
+                    name: resource.record.name.clone().unwrap_or_else(|| self.0.app.name.clone()),
                     uri: resource.uri.to_string(),
                 })
                 .collect(),

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use super::{
     ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
     RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
-    Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError, StoredAccess,
+    Revoked, RotateRefresh, Rotated, SavePolicy, Saved, Scanned, Sharing, Storage, StorageError, StoredAccess,
     StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
 use crate::protocol::interaction::Consent;
-use crate::protocol::scope_records::ScopeRecords;
+use crate::protocol::policy_records::PolicyRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 
@@ -37,13 +37,13 @@ trait DynStorage: Send + Sync + 'static {
         limit: u32,
         now: Timestamp,
     ) -> Boxed<'a, Vec<StoredGrant>>;
-    fn scopes_dyn(&self) -> Boxed<'_, Option<Arc<ScopeRecords>>>;
+    fn policy_dyn(&self) -> Boxed<'_, Option<Arc<PolicyRecords>>>;
     fn insert_client_dyn(&self, op: InsertClient) -> Boxed<'_, Inserted>;
     fn update_client_dyn(&self, op: UpdateClient) -> Boxed<'_, Updated>;
     fn remove_client_dyn(&self, op: RemoveClient) -> Boxed<'_, Removed>;
     fn renew_client_dyn(&self, op: RenewClient) -> Boxed<'_, Renewed>;
     fn grant_client_dyn(&self, op: GrantClient) -> Boxed<'_, Granted>;
-    fn save_scopes_dyn(&self, op: SaveScopes) -> Boxed<'_, Saved>;
+    fn save_policy_dyn(&self, op: SavePolicy) -> Boxed<'_, Saved>;
     fn claim_once_dyn(&self, op: ClaimOnce) -> Boxed<'_, Claimed>;
     fn revoke_grants_dyn(&self, op: RevokeGrants) -> Boxed<'_, u32>;
     fn decide_dyn(&self, op: Decide) -> Boxed<'_, Decided>;
@@ -89,8 +89,8 @@ impl<S: Storage> DynStorage for S {
     fn consents_dyn<'a>(&'a self, subject: &'a Subject, client: &'a ClientId) -> Boxed<'a, Vec<Consent>> {
         Box::pin(self.consents(subject, client))
     }
-    fn scopes_dyn(&self) -> Boxed<'_, Option<Arc<ScopeRecords>>> {
-        Box::pin(self.scopes())
+    fn policy_dyn(&self) -> Boxed<'_, Option<Arc<PolicyRecords>>> {
+        Box::pin(self.policy())
     }
     fn insert_client_dyn(&self, op: InsertClient) -> Boxed<'_, Inserted> {
         Box::pin(self.insert_client(op))
@@ -107,8 +107,8 @@ impl<S: Storage> DynStorage for S {
     fn grant_client_dyn(&self, op: GrantClient) -> Boxed<'_, Granted> {
         Box::pin(self.grant_client(op))
     }
-    fn save_scopes_dyn(&self, op: SaveScopes) -> Boxed<'_, Saved> {
-        Box::pin(self.save_scopes(op))
+    fn save_policy_dyn(&self, op: SavePolicy) -> Boxed<'_, Saved> {
+        Box::pin(self.save_policy(op))
     }
     fn claim_once_dyn(&self, op: ClaimOnce) -> Boxed<'_, Claimed> {
         Box::pin(self.claim_once(op))
@@ -195,8 +195,8 @@ impl Storage for AnyStorage {
     async fn consents(&self, subject: &Subject, client: &ClientId) -> Result<Vec<Consent>, StorageError> {
         self.0.consents_dyn(subject, client).await
     }
-    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        self.0.scopes_dyn().await
+    async fn policy(&self) -> Result<Option<Arc<PolicyRecords>>, StorageError> {
+        self.0.policy_dyn().await
     }
     async fn insert_client(&self, op: InsertClient) -> Result<Inserted, StorageError> {
         self.0.insert_client_dyn(op).await
@@ -213,8 +213,8 @@ impl Storage for AnyStorage {
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
         self.0.grant_client_dyn(op).await
     }
-    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
-        self.0.save_scopes_dyn(op).await
+    async fn save_policy(&self, op: SavePolicy) -> Result<Saved, StorageError> {
+        self.0.save_policy_dyn(op).await
     }
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
         self.0.claim_once_dyn(op).await

@@ -1,4 +1,4 @@
-//! What is in force: the policy of the code with the scopes that are stored, read again every other second.
+//! What is in force: the policy of the code with the scopes and resources that are stored, read again every other second.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -10,7 +10,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::{AnyStorage, Storage as _, StorageError, StorageErrorKind};
 use crate::protocol::policy::Policy;
-use crate::protocol::scope_records::ScopeRecords;
+use crate::protocol::policy_records::PolicyRecords;
 use crate::protocol::time::Timestamp;
 
 /// For how long what was read is taken for true, in milliseconds.
@@ -21,11 +21,11 @@ const NEVER: u64 = u64::MAX;
 /// The policy at one moment.
 pub(crate) struct Current {
     pub(crate) policy: Policy,
-    stored: Arc<ScopeRecords>,
+    stored: Arc<PolicyRecords>,
 }
 
 impl Current {
-    /// Tells one state of the stored scopes from another.
+    /// Tells one state of what is stored from another.
     pub(crate) fn revision(&self) -> u32 {
         self.stored.revision
     }
@@ -34,7 +34,7 @@ impl Current {
 /// The policy in force. An instance sees its own changes at once, and those of others within two seconds.
 ///
 /// One request reads while the others wait for it, and all of them are refused if the store cannot answer: a scope
-/// may have been retired since. Reading what is known takes no lock.
+/// or a resource may have been retired since. Reading what is known takes no lock.
 pub(crate) struct InForce {
     declared: Policy,
     storage: AnyStorage,
@@ -67,7 +67,7 @@ impl InForce {
         }
     }
 
-    /// The policy of the code alone. Its issuer, resources and lifetimes are those in force as well.
+    /// The policy of the code alone. Its issuer and lifetimes are those in force as well.
     pub(crate) const fn declared(&self) -> &Policy {
         &self.declared
     }
@@ -96,13 +96,13 @@ impl InForce {
     /// Reads what is stored, whenever that was done before.
     pub(crate) async fn refresh(&self, now: Timestamp) -> Result<(), StorageError> {
         let changes = self.flight().changes;
-        let stored = self.storage.scopes().await?;
+        let stored = self.storage.policy().await?;
         self.publish(stored, changes, now);
         Ok(())
     }
 
     /// Takes notice of a change that was made here.
-    pub(crate) fn changed(&self, stored: Arc<ScopeRecords>) {
+    pub(crate) fn changed(&self, stored: Arc<PolicyRecords>) {
         let mut flight = self.flight();
         flight.changes += 1;
         if stored.revision > self.current.load().revision() {
@@ -110,7 +110,7 @@ impl InForce {
         }
     }
 
-    fn publish(&self, stored: Option<Arc<ScopeRecords>>, changes: u64, asked_at: Timestamp) {
+    fn publish(&self, stored: Option<Arc<PolicyRecords>>, changes: u64, asked_at: Timestamp) {
         let stored = stored.unwrap_or_default();
         let flight = self.flight();
         let known = self.current.load();
@@ -122,7 +122,7 @@ impl InForce {
         self.read_at.store(asked_at.as_millis().min(NEVER - 1), Ordering::Release);
     }
 
-    fn set(&self, stored: Arc<ScopeRecords>) {
+    fn set(&self, stored: Arc<PolicyRecords>) {
         self.current.store(Arc::new(Current { policy: self.declared.with_stored(&stored), stored }));
     }
 

@@ -31,7 +31,7 @@ use std::sync::Arc;
 pub use crate::protocol::commit::{
     Approval, ClaimOnce, Claimed, Decide, Decided, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
     Owner, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
-    Revoked, RotateRefresh, Rotated, SaveScopes, Saved, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
+    Revoked, RotateRefresh, Rotated, SavePolicy, Saved, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
     UpdateClient, Updated,
 };
 pub use cached::Cached;
@@ -49,7 +49,7 @@ pub use sqlite::{SqliteOptions, SqliteStorage};
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
 use crate::protocol::interaction::Consent;
-use crate::protocol::scope_records::ScopeRecords;
+use crate::protocol::policy_records::PolicyRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 
@@ -163,11 +163,11 @@ pub trait Storage: Send + Sync + 'static {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Scanned>, StorageError>> + Send;
 
-    /// The scopes that are kept as data; `None` if none were ever saved.
+    /// The scopes and resources that are kept as data; `None` if none were ever saved.
     ///
     /// # Errors
     /// If the store cannot answer.
-    fn scopes(&self) -> impl Future<Output = Result<Option<Arc<ScopeRecords>>, StorageError>> + Send;
+    fn policy(&self) -> impl Future<Output = Result<Option<Arc<PolicyRecords>>, StorageError>> + Send;
 
     /// Adds a client, or finds that a client is there which registered the very same.
     ///
@@ -255,18 +255,19 @@ pub trait Storage: Send + Sync + 'static {
     /// If the store cannot answer.
     fn grant_client(&self, op: GrantClient) -> impl Future<Output = Result<Granted, StorageError>> + Send;
 
-    /// Replaces the scopes that are kept as data, if they are still those that the change was made from.
+    /// Replaces the scopes and resources that are kept as data, if they are still those that the change was made from.
     ///
-    /// *Invariant*: of two changes of one state one counts. *If it is broken*: a scope that one administrator
-    /// retired is brought back by another who described one. *Safe failure*: `Changed`.
+    /// *Invariant*: of two changes of one state one counts, and nothing of it is lost. *If it is broken*: a scope that
+    /// one administrator retired is brought back by another who described one; tokens for a resource that was retired
+    /// are good again. *Safe failure*: `Changed`.
     ///
     /// ```sql
-    /// UPDATE scopes SET data = …, revision = revision + 1 WHERE revision = $1    -- or an INSERT for the first time
+    /// UPDATE policy SET data = …, revision = revision + 1 WHERE revision = $1    -- or an INSERT for the first time
     /// ```
     ///
     /// # Errors
     /// If the store cannot answer.
-    fn save_scopes(&self, op: SaveScopes) -> impl Future<Output = Result<Saved, StorageError>> + Send;
+    fn save_policy(&self, op: SavePolicy) -> impl Future<Output = Result<Saved, StorageError>> + Send;
 
     /// Claims what counts once.
     ///

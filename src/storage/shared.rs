@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::{
     ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
     RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
-    Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError, StoredAccess,
+    Revoked, RotateRefresh, Rotated, SavePolicy, Saved, Scanned, Sharing, Storage, StorageError, StoredAccess,
     StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
 use crate::protocol::interaction::Consent;
-use crate::protocol::scope_records::ScopeRecords;
+use crate::protocol::policy_records::PolicyRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 
@@ -59,8 +59,8 @@ impl<S: Storage> Storage for Arc<S> {
     async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
         S::update_client(self, op).await
     }
-    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        S::scopes(self).await
+    async fn policy(&self) -> Result<Option<Arc<PolicyRecords>>, StorageError> {
+        S::policy(self).await
     }
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
         S::remove_client(self, op).await
@@ -71,8 +71,8 @@ impl<S: Storage> Storage for Arc<S> {
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
         S::grant_client(self, op).await
     }
-    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
-        S::save_scopes(self, op).await
+    async fn save_policy(&self, op: SavePolicy) -> Result<Saved, StorageError> {
+        S::save_policy(self, op).await
     }
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
         S::claim_once(self, op).await

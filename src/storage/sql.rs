@@ -6,7 +6,8 @@ use super::{StorageError, StorageErrorKind};
 use crate::protocol::client::Client;
 use crate::protocol::interaction::Consent;
 use crate::protocol::pkce::CodeChallenge;
-use crate::protocol::resource::ResourceUri;
+use crate::protocol::policy_records::PolicyRecords;
+use crate::protocol::resource::ResourceId;
 use crate::protocol::secret::{OrderedId, SecretHash};
 use crate::protocol::time::Timestamp;
 
@@ -35,19 +36,19 @@ pub(super) fn challenge(bytes: &[u8]) -> Result<CodeChallenge, StorageError> {
     bytes.try_into().map(CodeChallenge::from_bytes).map_err(|_| corrupt("a challenge has not 32 bytes"))
 }
 
-/// URLs in their canonical form, which has no space, separated by one.
-pub(super) fn resources_text(resources: &[ResourceUri]) -> String {
-    let texts: Vec<_> = resources.iter().map(ResourceUri::as_str).collect();
+/// Ids, which have no space, separated by one.
+pub(super) fn resources_text(resources: &[ResourceId]) -> String {
+    let texts: Vec<_> = resources.iter().map(ResourceId::as_str).collect();
     texts.join(" ")
 }
 
-pub(super) fn resources(text: &str) -> Vec<ResourceUri> {
-    text.split(' ').filter(|uri| !uri.is_empty()).map(ResourceUri::from_canonical).collect()
+pub(super) fn resources(text: &str) -> Vec<ResourceId> {
+    text.split(' ').filter(|uri| !uri.is_empty()).map(ResourceId::from_canonical).collect()
 }
 
-/// One URL in its canonical form.
-pub(super) fn resource(text: &str) -> ResourceUri {
-    ResourceUri::from_canonical(text)
+/// One id.
+pub(super) fn resource(text: &str) -> ResourceId {
+    ResourceId::from_canonical(text)
 }
 
 /// A client as JSON. Its revision is a column of its own.
@@ -59,6 +60,22 @@ pub(super) fn client(text: &str, revision: i64) -> Result<Client, StorageError> 
     let client: Client = serde_json::from_str(text).map_err(|error| corrupt(error.to_string()))?;
     let revision = u32::try_from(revision).map_err(|_| corrupt("a revision has more than 32 bits"))?;
     Ok(Client { revision, ..client })
+}
+
+/// What is kept of scopes and resources as JSON. Its revision is a column of its own.
+pub(super) fn policy_text(records: &PolicyRecords) -> Result<String, StorageError> {
+    serde_json::to_string(records).map_err(|error| StorageError::new(StorageErrorKind::Other, error))
+}
+
+pub(super) fn policy(text: &str, revision: u32) -> Result<PolicyRecords, StorageError> {
+    let unreadable = |error: serde_json::Error| corrupt(error.to_string());
+    // What was written when there were only scopes is a list of those.
+    if text.starts_with('[') {
+        let scopes = serde_json::from_str(text).map_err(unreadable)?;
+        return Ok(PolicyRecords { revision, scopes, resources: Vec::new() });
+    }
+    let records: PolicyRecords = serde_json::from_str(text).map_err(unreadable)?;
+    Ok(PolicyRecords { revision, ..records })
 }
 
 /// What a consent is about, in 32 bytes: the texts may be longer than a key of an index can be.
@@ -82,4 +99,31 @@ pub(super) fn digest(texts: &[&str]) -> [u8; 32] {
 
 pub(super) fn corrupt(what: impl Into<String>) -> StorageError {
     StorageError::new(StorageErrorKind::Corrupt, what.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::resource::ResourceId;
+    use crate::storage::testkit::records;
+
+    #[test]
+    fn what_was_stored_of_scopes_alone_is_read() {
+        let saved = records::save_policy(6, &["a", "b"]).records;
+        let text = policy_text(&saved).unwrap();
+        assert_eq!(policy(&text, 7).unwrap(), PolicyRecords { revision: 7, ..(*saved).clone() });
+        let list = serde_json::to_string(&saved.scopes).unwrap();
+        let scopes_alone = PolicyRecords { revision: 7, resources: Vec::new(), ..(*saved).clone() };
+        for before in [list.clone(), format!(r#"{{"revision":6,"records":{list}}}"#)] {
+            assert_eq!(policy(&before, 7).unwrap(), scopes_alone, "{before}");
+        }
+        assert!(policy("[]]", 7).is_err() && policy("{}", 7).is_err());
+    }
+
+    #[test]
+    fn the_ids_of_resources_go_through_text() {
+        let ids = ["https://h/a", "https://h/a#2", "https://h/b?c=d#10"].map(|id| ResourceId::parse(id).unwrap());
+        assert_eq!(resources(&resources_text(&ids)), ids);
+        assert_eq!(resource(ids[1].as_str()), ids[1]);
+    }
 }

@@ -18,6 +18,16 @@ use crate::protocol::response::{AuthorizeResponse, ResponseMode};
 use crate::server::{Authorization, Decision, PageRefusal, Refused, Server};
 
 impl Server {
+    /// Where a path leads to by what is in force.
+    pub(super) async fn found(&self, endpoint: Endpoint) -> Endpoint {
+        match endpoint {
+            Endpoint::MaybeResourceMetadata(path) => {
+                self.resource_document(&path).await.map_or(Endpoint::Absent, Endpoint::ResourceMetadata)
+            }
+            other => other,
+        }
+    }
+
     pub(super) async fn dispatch(&self, endpoint: &Endpoint, request: &Parts, body: &[u8]) -> Response<Bytes> {
         match endpoint {
             Endpoint::Authorize if request.method == Method::POST => self.authorize_by_post(request, body).await,
@@ -28,11 +38,9 @@ impl Server {
             Endpoint::Introspect => self.introspect_by_post(request, body).await,
             Endpoint::Register => self.register_by_post(request, body).await,
             Endpoint::Registration(id) => self.manage_registration(id, request, body).await,
-            Endpoint::ServerMetadata => answer::document(self.documents().await.server.clone()),
-            Endpoint::ResourceMetadata(at) => match self.documents().await.resources.get(*at) {
-                Some((_, document)) => answer::document(document.clone()),
-                None => answer::absent(),
-            },
+            Endpoint::ServerMetadata => answer::document(self.server_document().await),
+            Endpoint::ResourceMetadata(document) => answer::document(document.clone()),
+            Endpoint::MaybeResourceMetadata(_) => answer::absent(),
             Endpoint::Absent => answer::absent(),
         }
     }
@@ -47,9 +55,10 @@ impl Server {
             Endpoint::Register | Endpoint::Registration(_) => {
                 answer::registration_error(&self.refused(None, RegistrationReason::TooLarge))
             }
-            Endpoint::ServerMetadata | Endpoint::ResourceMetadata(_) | Endpoint::Absent => {
-                answer::refusal(&self.refused(None, HttpReason::TooLarge))
-            }
+            Endpoint::ServerMetadata
+            | Endpoint::ResourceMetadata(_)
+            | Endpoint::MaybeResourceMetadata(_)
+            | Endpoint::Absent => answer::refusal(&self.refused(None, HttpReason::TooLarge)),
         }
     }
 

@@ -62,6 +62,7 @@ impl Server {
             return answer::refusal(&self.refused(None, HttpReason::OtherHost));
         }
         let Some(endpoint) = endpoint else { return answer::absent() };
+        let endpoint = self.found(endpoint).await;
         let methods = endpoint.methods();
         let response = match (methods.admits(&parts.method), &parts.method) {
             (_, &Method::OPTIONS) => answer::options(methods),

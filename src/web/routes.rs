@@ -1,5 +1,6 @@
 //! Which paths there are, and which methods they have.
 
+use bytes::Bytes;
 use http::Method;
 
 use crate::host::Place;
@@ -23,8 +24,10 @@ pub(super) enum Endpoint {
     /// The registration of the client of that id, as it stands in the path.
     Registration(String),
     ServerMetadata,
-    /// The document at that place of the list.
-    ResourceMetadata(usize),
+    /// The document of a resource.
+    ResourceMetadata(Bytes),
+    /// That of the resource at this path, if there is one: resources come and go.
+    MaybeResourceMetadata(String),
     /// A path where clients look and nothing is: pages of other origins must be able to read that.
     Absent,
 }
@@ -70,7 +73,7 @@ impl Endpoint {
             Self::Introspect => Place::Introspect,
             Self::Register => Place::Register,
             Self::Registration(_) => Place::ManageRegistration,
-            Self::ServerMetadata | Self::ResourceMetadata(_) => Place::Metadata,
+            Self::ServerMetadata | Self::ResourceMetadata(_) | Self::MaybeResourceMetadata(_) => Place::Metadata,
             Self::Absent => Place::Elsewhere,
         }
     }
@@ -79,7 +82,7 @@ impl Endpoint {
         match self {
             Self::Authorize => Methods::ReadAndPost,
             Self::Consent | Self::Token | Self::Revoke | Self::Introspect | Self::Register => Methods::Post,
-            Self::ServerMetadata | Self::ResourceMetadata(_) => Methods::Read,
+            Self::ServerMetadata | Self::ResourceMetadata(_) | Self::MaybeResourceMetadata(_) => Methods::Read,
             Self::Registration(_) => Methods::ReadPutAndDelete,
             Self::Absent => Methods::ReadAndPost,
         }
@@ -96,6 +99,7 @@ impl Endpoint {
             | Self::Registration(_)
             | Self::ServerMetadata
             | Self::ResourceMetadata(_)
+            | Self::MaybeResourceMetadata(_)
             | Self::Absent => true,
         }
     }
@@ -157,9 +161,9 @@ impl Server {
             });
         }
         if let Some(rest) = path.strip_prefix(RESOURCE_METADATA)
-            && let Some(at) = self.known_documents().resources.iter().position(|(known, _)| known == rest)
+            && (rest.is_empty() || rest.starts_with('/'))
         {
-            return Some(Endpoint::ResourceMetadata(at));
+            return Some(Endpoint::MaybeResourceMetadata(rest.to_owned()));
         }
         let behind_issuer = path.strip_prefix(self.issuer().path());
         (is_well_known(path) || behind_issuer.is_some_and(is_well_known)).then_some(Endpoint::Absent)

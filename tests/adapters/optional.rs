@@ -104,7 +104,7 @@ async fn a_route_that_found_neither_can_tell_clients_where_to_get_a_token() {
         assert!(response.headers_mut().remove("grantor-reference").is_some());
         format!("{response:?}")
     };
-    assert_eq!(told(guard.optional().unauthenticated()), told(guard.check(&no_token).await.unwrap_err()));
+    assert_eq!(told(guard.optional().unauthenticated(&no_token)), told(guard.check(&no_token).await.unwrap_err()));
 }
 
 /// The one difference: in actix no extractor can make an `Option` of it fail.

@@ -104,6 +104,21 @@ impl<'a> Script<'a> {
         assert_eq!(metadata.json()["resource"], "https://app.example/api");
         let absent = self.ask("GET", "/.well-known/oauth-protected-resource/none", &[], "").await;
         assert_eq!(absent.status(), 404, "not the start page");
+        self.a_resource_that_comes_and_goes().await;
+    }
+
+    /// No route is mounted for it.
+    async fn a_resource_that_comes_and_goes(&mut self) {
+        let (path, resources) =
+            ("/.well-known/oauth-protected-resource/t/acme/mcp", self.front.world.server.resources());
+        assert_eq!(self.ask("GET", path, &[ELSEWHERE], "").await.status(), 404);
+        resources.add("/t/acme/mcp").await.unwrap();
+        let metadata = self.ask("GET", path, &[ELSEWHERE], "").await;
+        assert_eq!(metadata.json()["resource"], "https://app.example/t/acme/mcp");
+        self.ask("HEAD", path, &[], "").await;
+        self.ask("POST", path, &[], "").await;
+        resources.retire("/t/acme/mcp").await.unwrap();
+        assert_eq!(self.ask("GET", path, &[ELSEWHERE], "").await.status(), 404);
     }
 
     pub(crate) async fn what_is_no_endpoint(&mut self) {

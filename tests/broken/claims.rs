@@ -1,10 +1,10 @@
-//! What is wrong with what counts once, and with the scopes that are kept as data.
+//! What is wrong with what counts once, and with the scopes and resources that are kept as data.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use grantor::protocol::scope_records::ScopeRecords;
-use grantor::storage::{ClaimOnce, Claimed, SaveScopes, Saved, Storage, StorageError};
+use grantor::protocol::policy_records::PolicyRecords;
+use grantor::storage::{ClaimOnce, Claimed, SavePolicy, Saved, Storage, StorageError};
 
 use super::{Broken, Flaw};
 
@@ -25,17 +25,17 @@ impl Broken {
         Ok(if self.has(Flaw::ClaimsTwice) { Claimed::First } else { outcome })
     }
 
-    pub(super) async fn read_scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        let mut stored = self.inner.scopes().await?;
+    pub(super) async fn read_policy(&self) -> Result<Option<Arc<PolicyRecords>>, StorageError> {
+        let mut stored = self.inner.policy().await?;
         if let Some(stored) = &mut stored {
             let stored = Arc::make_mut(stored);
             match self.flaw {
                 Flaw::CleansTexts => {
-                    for record in &mut stored.records {
+                    for record in &mut stored.scopes {
                         record.description = record.description.trim().to_owned();
                     }
                 }
-                Flaw::ListsOldestFirst => stored.records.reverse(),
+                Flaw::ListsOldestFirst => stored.scopes.reverse(),
                 Flaw::KeepsRevisions => stored.revision = 1,
                 _ => {}
             }
@@ -43,11 +43,14 @@ impl Broken {
         Ok(stored)
     }
 
-    pub(super) async fn save(&self, mut op: SaveScopes) -> Result<Saved, StorageError> {
+    pub(super) async fn save(&self, mut op: SavePolicy) -> Result<Saved, StorageError> {
         if self.has(Flaw::LosesUpdates) {
-            let stored = self.inner.scopes().await?;
+            let stored = self.inner.policy().await?;
             Arc::make_mut(&mut op.records).revision = stored.map_or(0, |stored| stored.revision);
         }
-        self.inner.save_scopes(op).await
+        if self.has(Flaw::ForgetsResources) {
+            Arc::make_mut(&mut op.records).resources.clear();
+        }
+        self.inner.save_policy(op).await
     }
 }

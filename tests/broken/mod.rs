@@ -19,14 +19,14 @@ use scans::cut;
 use grantor::protocol::client::{Client, ClientId, Tenure};
 use grantor::protocol::grant::{Holder, Rotation, Subject};
 use grantor::protocol::interaction::Consent;
-use grantor::protocol::scope_records::ScopeRecords;
+use grantor::protocol::policy_records::PolicyRecords;
 use grantor::protocol::secret::OrderedId;
 use grantor::protocol::time::Timestamp;
 use grantor::storage::testkit::records::{self, NOW};
 use grantor::storage::{
     ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
     MemoryStorage, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant,
-    RevokeGrants, Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError,
+    RevokeGrants, Revoked, RotateRefresh, Rotated, SavePolicy, Saved, Scanned, Sharing, Storage, StorageError,
     StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 
@@ -125,6 +125,7 @@ pub(crate) enum Flaw {
     EndsBeforeLooking,
     RevokesAllOfUsers,
     ClaimsTwice,
+    ForgetsResources,
 }
 
 const BEGINNING: Timestamp = Timestamp::from_millis(0);
@@ -382,8 +383,8 @@ impl Storage for Broken {
         self.change_client(op).await
     }
 
-    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        self.read_scopes().await
+    async fn policy(&self) -> Result<Option<Arc<PolicyRecords>>, StorageError> {
+        self.read_policy().await
     }
 
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
@@ -398,7 +399,7 @@ impl Storage for Broken {
         self.grant_own(op).await
     }
 
-    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
+    async fn save_policy(&self, op: SavePolicy) -> Result<Saved, StorageError> {
         self.save(op).await
     }
 

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use grantor::protocol::client::{Client, ClientId};
 use grantor::protocol::grant::Subject;
 use grantor::protocol::interaction::Consent;
-use grantor::protocol::scope_records::ScopeRecords;
+use grantor::protocol::policy_records::PolicyRecords;
 use grantor::protocol::secret::OrderedId;
 use grantor::protocol::time::Timestamp;
 use grantor::storage::{
     ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
     MemoryStorage, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant,
-    RevokeGrants, Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError,
+    RevokeGrants, Revoked, RotateRefresh, Rotated, SavePolicy, Saved, Scanned, Sharing, Storage, StorageError,
     StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 
@@ -84,8 +84,8 @@ impl Storage for Eager {
     async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
         self.0.update_client(op).await
     }
-    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        self.0.scopes().await
+    async fn policy(&self) -> Result<Option<Arc<PolicyRecords>>, StorageError> {
+        self.0.policy().await
     }
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
         self.write(op.now, self.0.remove_client(op)).await?
@@ -96,8 +96,8 @@ impl Storage for Eager {
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
         self.write(op.now, self.0.grant_client(op)).await?
     }
-    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
-        self.0.save_scopes(op).await
+    async fn save_policy(&self, op: SavePolicy) -> Result<Saved, StorageError> {
+        self.0.save_policy(op).await
     }
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
         self.write(op.now, self.0.claim_once(op)).await?

@@ -203,7 +203,7 @@ impl Oracle {
     pub(crate) fn failed(&self, request: usize, call: Call) {
         let mut model = self.model();
         model.note(&format!("{request} {call:?} fails"));
-        if call == Call::Scopes {
+        if call == Call::Policy {
             model.scopes_failed = model.time.moment();
         }
         if let Some(sent) = request.checked_sub(1).and_then(|at| model.sent.get_mut(at)) {
@@ -316,7 +316,7 @@ impl Model {
             (Intent::Withdraw(grant), Call::RevokeGrant) => {
                 return self.end(grant, "ended: its user took it back");
             }
-            (_, Call::Code | Call::AccessToken | Call::RefreshToken | Call::RenewClient | Call::Scopes) => return,
+            (_, Call::Code | Call::AccessToken | Call::RefreshToken | Call::RenewClient | Call::Policy) => return,
             (intent, call) => panic!("{intent:?} must not come to {call:?}"),
         };
         assert_eq!(self.sent[at].due, None, "a request changes something once");

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use grantor::protocol::client::{Client, ClientId};
 use grantor::protocol::grant::Subject;
 use grantor::protocol::interaction::Consent;
-use grantor::protocol::scope_records::ScopeRecords;
+use grantor::protocol::policy_records::PolicyRecords;
 use grantor::protocol::secret::OrderedId;
 use grantor::storage::testkit::{Call, Lost};
 use grantor::storage::{
     ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
     RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
-    Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError, StorageErrorKind,
+    Revoked, RotateRefresh, Rotated, SavePolicy, Saved, Scanned, Sharing, Storage, StorageError, StorageErrorKind,
     StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use grantor::{MemoryStorage, Timestamp};
@@ -123,8 +123,8 @@ impl Storage for StormyStorage {
         };
         self.through(Call::UpdateClient, Some(now), updated).await
     }
-    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        self.read(Call::Scopes, self.inner.scopes()).await
+    async fn policy(&self) -> Result<Option<Arc<PolicyRecords>>, StorageError> {
+        self.read(Call::Policy, self.inner.policy()).await
     }
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
         self.through(Call::RemoveClient, Some(op.now), self.inner.remove_client(op)).await
@@ -135,8 +135,8 @@ impl Storage for StormyStorage {
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
         self.through(Call::GrantClient, Some(op.now), self.inner.grant_client(op)).await
     }
-    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
-        self.read(Call::SaveScopes, self.inner.save_scopes(op)).await
+    async fn save_policy(&self, op: SavePolicy) -> Result<Saved, StorageError> {
+        self.read(Call::SavePolicy, self.inner.save_policy(op)).await
     }
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
         self.through(Call::ClaimOnce, Some(op.now), self.inner.claim_once(op)).await

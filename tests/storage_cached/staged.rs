@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex};
 use grantor::protocol::client::{Client, ClientId};
 use grantor::protocol::grant::Subject;
 use grantor::protocol::interaction::Consent;
-use grantor::protocol::scope_records::ScopeRecords;
+use grantor::protocol::policy_records::PolicyRecords;
 use grantor::protocol::secret::OrderedId;
 use grantor::protocol::time::Timestamp;
 use grantor::storage::testkit::Call;
 use grantor::storage::{
     ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
     MemoryStorage, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant,
-    RevokeGrants, Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError,
+    RevokeGrants, Revoked, RotateRefresh, Rotated, SavePolicy, Saved, Scanned, Sharing, Storage, StorageError,
     StorageErrorKind, StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use tokio::sync::{Semaphore, oneshot};
@@ -175,8 +175,8 @@ impl<S: Storage + Clone> Storage for Staged<S> {
     async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
         self.through(Call::UpdateClient, |inner| async move { inner.update_client(op).await }).await
     }
-    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        self.inner.scopes().await
+    async fn policy(&self) -> Result<Option<Arc<PolicyRecords>>, StorageError> {
+        self.inner.policy().await
     }
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
         self.through(Call::RemoveClient, |inner| async move { inner.remove_client(op).await }).await
@@ -187,8 +187,8 @@ impl<S: Storage + Clone> Storage for Staged<S> {
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
         self.inner.grant_client(op).await
     }
-    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
-        self.inner.save_scopes(op).await
+    async fn save_policy(&self, op: SavePolicy) -> Result<Saved, StorageError> {
+        self.inner.save_policy(op).await
     }
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
         self.inner.claim_once(op).await

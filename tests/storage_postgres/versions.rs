@@ -64,7 +64,7 @@ async fn a_schema_of_the_first_version_is_brought_up_to_date_with_its_rows() {
     assert!(!row.revoked && store.access_token(row.id()).await.unwrap().is_some(), "the token is there");
     assert_eq!(count(&server, &schema, "consent").await, 1, "what was agreed to is remembered");
     assert_eq!(store.insert_client(records::insert(expected.clone())).await.unwrap(), Inserted::Taken);
-    assert!(store.scopes().await.unwrap().is_none());
+    assert!(store.policy().await.unwrap().is_none());
 
     let blocked = Client { blocked: true, ..expected };
     assert_eq!(store.update_client(records::update_and_end(blocked)).await.unwrap(), Updated::Now);

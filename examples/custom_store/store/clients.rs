@@ -3,7 +3,7 @@
 use grantor::protocol::client::Client;
 use grantor::storage::{
     ClaimOnce, Claimed, GrantClient, Granted, InsertClient, Inserted, RemoveClient, Removed, RenewClient, Renewed,
-    SaveScopes, Saved, UpdateClient, Updated,
+    SavePolicy, Saved, UpdateClient, Updated,
 };
 use grantor::{ClientId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Result, Transaction};
@@ -120,15 +120,15 @@ pub(super) fn claim_once(connection: &Connection, op: &ClaimOnce) -> Result<Clai
     Ok(if is_first { Claimed::First } else { Claimed::Again })
 }
 
-pub(super) fn save_scopes(connection: &mut Connection, op: &SaveScopes) -> Result<Saved> {
+pub(super) fn save_policy(connection: &mut Connection, op: &SavePolicy) -> Result<Saved> {
     let transaction = begin(connection)?;
-    let sql = "SELECT revision FROM oauth_scopes";
+    let sql = "SELECT revision FROM oauth_policy";
     let stored: Option<u32> = transaction.query_row(sql, [], |row| row.get(0)).optional()?;
     if stored.unwrap_or(0) != op.records.revision {
         return Ok(Saved::Changed);
     }
-    let sql = "INSERT OR REPLACE INTO oauth_scopes (id, revision, data) VALUES (1, ?1, ?2)";
-    execute(&transaction, sql, (op.records.revision.wrapping_add(1), json(&op.records.records)?))?;
+    let sql = "INSERT OR REPLACE INTO oauth_policy (id, revision, data) VALUES (1, ?1, ?2)";
+    execute(&transaction, sql, (op.records.revision.wrapping_add(1), json(&*op.records)?))?;
     transaction.commit()?;
     Ok(Saved::Now)
 }

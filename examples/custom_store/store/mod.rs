@@ -18,11 +18,11 @@ use std::time::Duration;
 
 use grantor::protocol::client::Client;
 use grantor::protocol::interaction::Consent;
-use grantor::protocol::scope_records::ScopeRecords;
+use grantor::protocol::policy_records::PolicyRecords;
 use grantor::storage::{
     ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
     RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
-    Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageErrorKind, StoredAccess,
+    Revoked, RotateRefresh, Rotated, SavePolicy, Saved, Scanned, Sharing, Storage, StorageErrorKind, StoredAccess,
     StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use grantor::{ClientId, OrderedId, StorageError, Subject, Timestamp};
@@ -142,8 +142,8 @@ impl Storage for AppStorage {
         self.run(move |connection| clients::update_client(connection, &op)).await
     }
 
-    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        self.run(move |connection| reads::scopes(connection)).await
+    async fn policy(&self) -> Result<Option<Arc<PolicyRecords>>, StorageError> {
+        self.run(move |connection| reads::policy(connection)).await
     }
 
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
@@ -158,8 +158,8 @@ impl Storage for AppStorage {
         self.run(move |connection| clients::grant_client(connection, &op)).await
     }
 
-    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
-        self.run(move |connection| clients::save_scopes(connection, &op)).await
+    async fn save_policy(&self, op: SavePolicy) -> Result<Saved, StorageError> {
+        self.run(move |connection| clients::save_policy(connection, &op)).await
     }
 
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use grantor::protocol::client::Client;
 use grantor::protocol::interaction::Consent;
-use grantor::protocol::scope_records::ScopeRecords;
+use grantor::protocol::policy_records::PolicyRecords;
 use grantor::storage::{Scanned, StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table};
 use grantor::{ClientId, OrderedId, Subject, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Params, Result, Row};
@@ -45,8 +45,8 @@ pub(super) fn clients(connection: &Connection, after: Option<&ClientId>, limit: 
     all(connection, &sql, (after, limit), rows::client)
 }
 
-pub(super) fn scopes(connection: &Connection) -> Result<Option<Arc<ScopeRecords>>> {
-    one(connection, "SELECT data, revision FROM oauth_scopes", [], rows::scope_records)
+pub(super) fn policy(connection: &Connection) -> Result<Option<Arc<PolicyRecords>>> {
+    one(connection, "SELECT data, revision FROM oauth_policy", [], rows::policy)
 }
 
 pub(super) fn code(connection: &Connection, id: OrderedId) -> Result<Option<StoredCode>> {

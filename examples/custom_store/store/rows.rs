@@ -7,9 +7,9 @@ use grantor::protocol::client::{Client, Tenure};
 use grantor::protocol::grant::{AccessRecord, CodeRecord, Grant, Holder, RefreshRecord, Rotation};
 use grantor::protocol::interaction::Consent;
 use grantor::protocol::pkce::CodeChallenge;
+use grantor::protocol::policy_records::PolicyRecords;
 use grantor::protocol::redirect::RedirectUri;
-use grantor::protocol::resource::ResourceUri;
-use grantor::protocol::scope_records::ScopeRecords;
+use grantor::protocol::resource::ResourceId;
 use grantor::protocol::secret::SecretHash;
 use grantor::storage::{Row as Shown, Scanned, StoredAccess, StoredCode, StoredGrant, StoredRefresh};
 use grantor::{ClientId, OrderedId, ScopeSet, Subject, Timestamp};
@@ -33,9 +33,9 @@ pub(super) fn millis(time: Timestamp) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// URLs have no space in them.
-pub(super) fn joined(resources: &[ResourceUri]) -> String {
-    resources.iter().map(ResourceUri::as_str).collect::<Vec<_>>().join(" ")
+/// Ids have no space in them.
+pub(super) fn joined(resources: &[ResourceId]) -> String {
+    resources.iter().map(ResourceId::as_str).collect::<Vec<_>>().join(" ")
 }
 
 fn unreadable(why: impl Into<Box<dyn Error + Send + Sync>>) -> rusqlite::Error {
@@ -72,8 +72,8 @@ pub(super) fn scopes(row: &Row<'_>, column: &str) -> Result<ScopeSet> {
     text(row, column, ScopeSet::from_stored)
 }
 
-fn resources(row: &Row<'_>) -> Result<Vec<ResourceUri>> {
-    text(row, "resources", |all| all.split(' ').filter(|uri| !uri.is_empty()).map(ResourceUri::parse).collect())
+fn resources(row: &Row<'_>) -> Result<Vec<ResourceId>> {
+    text(row, "resources", |all| all.split(' ').filter(|uri| !uri.is_empty()).map(ResourceId::parse).collect())
 }
 
 /// The revision, and how long it stays, are columns of their own, which count.
@@ -86,9 +86,9 @@ pub(super) fn client(row: &Row<'_>) -> Result<Arc<Client>> {
     Ok(Arc::new(Client { revision: row.get("revision")?, tenure, ..client }))
 }
 
-pub(super) fn scope_records(row: &Row<'_>) -> Result<Arc<ScopeRecords>> {
-    let records = text(row, "data", |data| serde_json::from_str(data))?;
-    Ok(Arc::new(ScopeRecords { revision: row.get("revision")?, records }))
+pub(super) fn policy(row: &Row<'_>) -> Result<Arc<PolicyRecords>> {
+    let records: PolicyRecords = text(row, "data", |data| serde_json::from_str(data))?;
+    Ok(Arc::new(PolicyRecords { revision: row.get("revision")?, ..records }))
 }
 
 pub(super) fn json(value: &impl serde::Serialize) -> Result<String> {
@@ -146,7 +146,7 @@ fn access_record(row: &Row<'_>) -> Result<AccessRecord> {
         hash: hash(row)?,
         grant: id(row, "grant_id")?,
         scopes: scopes(row, "scopes")?,
-        resource: text(row, "resource", ResourceUri::parse)?,
+        resource: text(row, "resource", ResourceId::parse)?,
         issued_at: time(row, "issued_at")?,
         expires_at: time(row, "expires_at")?,
     })

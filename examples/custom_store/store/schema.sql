@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS oauth_claim (
     keep_until INTEGER NOT NULL
 ) STRICT;
 
-CREATE TABLE IF NOT EXISTS oauth_scopes (
+CREATE TABLE IF NOT EXISTS oauth_policy (
     id       INTEGER PRIMARY KEY CHECK (id = 1),
     revision INTEGER NOT NULL,
     data     TEXT NOT NULL

@@ -30,6 +30,12 @@ pub enum BearerReason {
     /// The token is for another resource.
     #[error("the token is for another resource")]
     OtherResource,
+    /// The resource is no more.
+    #[error("the resource was retired")]
+    ResourceRetired,
+    /// The request is for no resource.
+    #[error("the request tells no resource")]
+    NoResource,
     /// The token does not allow this.
     #[error("the token lacks a scope")]
     InsufficientScope,
@@ -54,9 +60,15 @@ impl BearerReason {
             Self::Malformed => {
                 wire("invalid_request", 400, "The Authorization header must be sent once, as Bearer and a token.")
             }
-            Self::Unknown | Self::Expired | Self::Revoked | Self::UserNotAllowed | Self::OtherResource => {
+            Self::Unknown
+            | Self::Expired
+            | Self::Revoked
+            | Self::UserNotAllowed
+            | Self::OtherResource
+            | Self::ResourceRetired => {
                 wire("invalid_token", 401, "The token is unknown, has expired, was revoked or is for another resource.")
             }
+            Self::NoResource => wire("invalid_target", 404, "There is no such resource."),
             Self::InsufficientScope => wire("insufficient_scope", 403, "The token does not allow this."),
             Self::OtherHost => wire("invalid_request", 421, "The request is for another host."),
             Self::ServerError => wire("server_error", 500, "The server failed."),

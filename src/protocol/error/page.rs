@@ -52,6 +52,9 @@ pub enum PageReason {
     /// A scope that was asked for was retired since the prompt was made.
     #[error("a scope of the prompt was retired meanwhile")]
     ScopeRetired,
+    /// A resource that was asked for was retired since the prompt was made.
+    #[error("a resource of the prompt was retired meanwhile")]
+    ResourceRetired,
     /// The form was sent from another site.
     #[error("the form was sent from another origin")]
     CrossSite,
@@ -97,6 +100,10 @@ impl PageReason {
             Self::ScopeRetired => {
                 wire("invalid_scope", 403, "What the app asked for was changed while this page was open.")
             }
+            // RFC 8707 §2
+            Self::ResourceRetired => {
+                wire("invalid_target", 403, "What the app asked for was taken away while this page was open.")
+            }
             Self::CrossSite => wire("invalid_request", 403, "This form was sent from another site."),
             Self::DecisionMissing => wire("invalid_request", 400, "The form did not say whether to allow or to deny."),
             Self::TooLarge => wire("invalid_request", 413, "The request is larger than it can be."),
@@ -138,10 +145,12 @@ impl PageReason {
             Self::PromptForged | Self::CrossSite | Self::DecisionMissing => {
                 "Nothing was shared. If you did not start this yourself, close the page; otherwise start again from the app."
             }
-            Self::PromptExpired | Self::ClientChanged | Self::ScopeRetired if can_start_again => {
+            Self::PromptExpired | Self::ClientChanged | Self::ScopeRetired | Self::ResourceRetired
+                if can_start_again =>
+            {
                 "Nothing was shared. If you still want to connect the app, start again."
             }
-            Self::PromptExpired | Self::ClientChanged | Self::ScopeRetired => {
+            Self::PromptExpired | Self::ClientChanged | Self::ScopeRetired | Self::ResourceRetired => {
                 "Nothing was shared. If you still want to connect the app, start again from there."
             }
             Self::OtherBrowser => {

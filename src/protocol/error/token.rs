@@ -124,6 +124,9 @@ pub enum TokenReason {
     /// The `resource` is not one of the grant's, or there are several.
     #[error("resource is not one of the grant")]
     ResourceNotGranted,
+    /// The resource that is asked for was granted, and is no more.
+    #[error("the resource was retired")]
+    ResourceRetired,
     /// The `resource` of a client's own access is unknown, or there are several.
     #[error("resource is unknown or not one")]
     ResourceUnknown,
@@ -191,6 +194,7 @@ impl TokenReason {
             Self::VerifierMismatch => wire("invalid_grant", 400, "code_verifier does not match the code_challenge."),
             // RFC 8707 §2.2
             Self::ResourceNotGranted => wire("invalid_target", 400, "resource must be one of those that were granted."),
+            Self::ResourceRetired => wire("invalid_target", 400, "The resource that was granted is no more."),
             // RFC 8707 §2
             Self::ResourceUnknown => wire("invalid_target", 400, "resource must be one, and known to this server."),
             Self::ScopeNotAllowed => {

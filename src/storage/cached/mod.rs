@@ -12,13 +12,13 @@ use self::marks::Running;
 use super::{
     ClaimOnce, Claimed, Decide, Decided, Durability, Feed, GrantClient, Granted, InsertClient, Inserted, IssueAccess,
     Issued, Listener, Owner, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess,
-    RevokeGrant, RevokeGrants, Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage,
+    RevokeGrant, RevokeGrants, Revoked, RotateRefresh, Rotated, SavePolicy, Saved, Scanned, Sharing, Storage,
     StorageError, StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
 use crate::protocol::interaction::Consent;
-use crate::protocol::scope_records::ScopeRecords;
+use crate::protocol::policy_records::PolicyRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 
@@ -195,8 +195,8 @@ impl<S: Storage> Storage for Cached<S> {
         running.into_iter().for_each(|running| running.end(true));
         Ok(outcome)
     }
-    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        self.inner.scopes().await
+    async fn policy(&self) -> Result<Option<Arc<PolicyRecords>>, StorageError> {
+        self.inner.policy().await
     }
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
         let running = self.client_changes(&op.client, true, op.now);
@@ -219,8 +219,8 @@ impl<S: Storage> Storage for Cached<S> {
         }
         Ok(outcome)
     }
-    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
-        self.inner.save_scopes(op).await
+    async fn save_policy(&self, op: SavePolicy) -> Result<Saved, StorageError> {
+        self.inner.save_policy(op).await
     }
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
         self.inner.claim_once(op).await

@@ -10,16 +10,16 @@ use super::{Report, check};
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::{Grant, Rotation, Subject};
 use crate::protocol::interaction::Consent;
-use crate::protocol::resource::ResourceUri;
+use crate::protocol::policy_records::PolicyRecords;
+use crate::protocol::resource::ResourceId;
 use crate::protocol::scope::ScopeSet;
-use crate::protocol::scope_records::ScopeRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::testkit::records::{self, NOW};
 use crate::storage::{
     ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
     MemoryStorage, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant,
-    RevokeGrants, Revoked, RotateRefresh, Rotated, Row, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError,
+    RevokeGrants, Revoked, RotateRefresh, Rotated, Row, SavePolicy, Saved, Scanned, Sharing, Storage, StorageError,
     StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 
@@ -89,7 +89,7 @@ impl Storage for Rows {
     async fn update_client(&self, _: UpdateClient) -> Result<Updated, StorageError> {
         unimplemented!()
     }
-    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
+    async fn policy(&self) -> Result<Option<Arc<PolicyRecords>>, StorageError> {
         unimplemented!()
     }
     async fn remove_client(&self, _: RemoveClient) -> Result<Removed, StorageError> {
@@ -101,7 +101,7 @@ impl Storage for Rows {
     async fn grant_client(&self, _: GrantClient) -> Result<Granted, StorageError> {
         unimplemented!()
     }
-    async fn save_scopes(&self, _: SaveScopes) -> Result<Saved, StorageError> {
+    async fn save_policy(&self, _: SavePolicy) -> Result<Saved, StorageError> {
         unimplemented!()
     }
     async fn claim_once(&self, _: ClaimOnce) -> Result<Claimed, StorageError> {
@@ -341,7 +341,7 @@ async fn a_token_that_allows_too_much_is_found() {
 async fn a_token_for_another_resource_is_found() {
     assert_finds(Rule::Resource, |rows| {
         let Row::Access(token) = &mut rows[ACCESS].row else { return };
-        token.resource = ResourceUri::parse("https://app.example/mcp").unwrap();
+        token.resource = ResourceId::parse("https://app.example/mcp").unwrap();
     })
     .await;
     assert_finds(Rule::Resource, |rows| Arc::make_mut(&mut rows[GRANT].grant).resources.clear()).await;

@@ -1,13 +1,13 @@
-//! What counts once, and the scopes that are kept as data.
+//! What counts once, and the scopes and resources that are kept as data.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::tables::Tables;
-use crate::protocol::scope_records::ScopeRecords;
+use crate::protocol::policy_records::PolicyRecords;
 use crate::protocol::time::Timestamp;
-use crate::storage::{ClaimOnce, Claimed, SaveScopes, Saved};
+use crate::storage::{ClaimOnce, Claimed, SavePolicy, Saved};
 
 /// How many claims that ended go by the way with each new one.
 const SWEEP: u32 = 2;
@@ -50,18 +50,17 @@ impl Tables {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner).purge(now, limit)
     }
 
-    pub(super) fn scopes(&self) -> Option<Arc<ScopeRecords>> {
-        self.scopes.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn policy(&self) -> Option<Arc<PolicyRecords>> {
+        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn save_scopes(&self, op: &SaveScopes) -> Saved {
-        let mut stored = self.scopes.write().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn save_policy(&self, op: &SavePolicy) -> Saved {
+        let mut stored = self.policy.write().unwrap_or_else(PoisonError::into_inner);
         let revision = stored.as_ref().map_or(0, |stored| stored.revision);
         if revision != op.records.revision {
             return Saved::Changed;
         }
-        let records = op.records.records.clone();
-        *stored = Some(Arc::new(ScopeRecords { revision: revision.wrapping_add(1), records }));
+        *stored = Some(Arc::new(PolicyRecords { revision: revision.wrapping_add(1), ..(*op.records).clone() }));
         Saved::Now
     }
 }

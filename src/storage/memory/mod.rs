@@ -15,13 +15,13 @@ use self::tables::Tables;
 use super::{
     ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
     RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
-    Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError, StoredAccess,
+    Revoked, RotateRefresh, Rotated, SavePolicy, Saved, Scanned, Sharing, Storage, StorageError, StoredAccess,
     StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
 use crate::protocol::interaction::Consent;
-use crate::protocol::scope_records::ScopeRecords;
+use crate::protocol::policy_records::PolicyRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 
@@ -91,8 +91,8 @@ impl Storage for MemoryStorage {
     async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
         Ok(self.0.update_client(&op))
     }
-    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        Ok(self.0.scopes())
+    async fn policy(&self) -> Result<Option<Arc<PolicyRecords>>, StorageError> {
+        Ok(self.0.policy())
     }
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
         Ok(self.0.remove_client(&op))
@@ -103,8 +103,8 @@ impl Storage for MemoryStorage {
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
         Ok(self.0.grant_client(&op))
     }
-    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
-        Ok(self.0.save_scopes(&op))
+    async fn save_policy(&self, op: SavePolicy) -> Result<Saved, StorageError> {
+        Ok(self.0.save_policy(&op))
     }
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
         Ok(self.0.claim_once(&op))

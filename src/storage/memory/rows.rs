@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::ordered::Row;
 use crate::protocol::grant::{AccessRecord, CodeRecord, Grant, RefreshRecord, Rotation};
 use crate::protocol::prompt::PromptId;
-use crate::protocol::resource::ResourceUri;
+use crate::protocol::resource::ResourceId;
 use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::{OrderedId, SecretHash};
 use crate::protocol::time::Timestamp;
@@ -168,7 +168,7 @@ const _: () = assert!(size_of::<AccessRow>() <= 64, "a token takes one cache lin
 /// time of its id as the time of its issue.
 struct Deviation {
     scopes: ScopeSet,
-    resource: ResourceUri,
+    resource: ResourceId,
     issued_at: Timestamp,
 }
 

@@ -19,8 +19,8 @@ use super::shards::Sharded;
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::{AccessRecord, CodeRecord, Grant, RefreshRecord, Rotation, Subject};
 use crate::protocol::interaction::Consent;
+use crate::protocol::policy_records::PolicyRecords;
 use crate::protocol::prompt::PromptId;
-use crate::protocol::scope_records::ScopeRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
@@ -35,7 +35,7 @@ const LINGER: Duration = Duration::from_secs(60);
 #[derive(Default)]
 pub(super) struct Tables {
     pub(super) hasher: RandomState,
-    pub(super) scopes: RwLock<Option<Arc<ScopeRecords>>>,
+    pub(super) policy: RwLock<Option<Arc<PolicyRecords>>>,
     pub(super) claims: Mutex<Claims>,
     pub(super) registrations: Mutex<Registrations>,
     pub(super) clients: Sharded<HashMap<ClientId, Arc<Client>>>,

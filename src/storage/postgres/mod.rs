@@ -16,12 +16,12 @@ mod grant;
 mod issue;
 mod migration;
 mod options;
+mod policy;
 mod read;
 mod redeem;
 mod revoke;
 mod rotate;
 mod row;
-mod scopes;
 mod sweep;
 mod text;
 mod together;
@@ -43,13 +43,13 @@ use super::sql::digest;
 use super::{
     ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
     RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
-    Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError, StoredAccess,
+    Revoked, RotateRefresh, Rotated, SavePolicy, Saved, Scanned, Sharing, Storage, StorageError, StoredAccess,
     StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
 use crate::protocol::interaction::Consent;
-use crate::protocol::scope_records::ScopeRecords;
+use crate::protocol::policy_records::PolicyRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 
@@ -170,8 +170,8 @@ impl Storage for PostgresStorage {
     async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
         self.database().together(op).await
     }
-    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        self.database().scopes().await
+    async fn policy(&self) -> Result<Option<Arc<PolicyRecords>>, StorageError> {
+        self.database().policy().await
     }
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
         self.database().together(op).await
@@ -183,8 +183,8 @@ impl Storage for PostgresStorage {
         after_operation(self.database(), op.now);
         share(self.database(), op).await
     }
-    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
-        self.database().save_scopes(&op).await
+    async fn save_policy(&self, op: SavePolicy) -> Result<Saved, StorageError> {
+        self.database().save_policy(&op).await
     }
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
         after_operation(self.database(), op.now);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-use super::{claim, client, decide, grant, issue, read, redeem, revoke, rotate, scopes, sweep};
+use super::{claim, client, decide, grant, issue, policy, read, redeem, revoke, rotate, sweep};
 use crate::storage::sql::digest;
 
 /// Makes statements out of templates: `{}.` stands for the schema.
@@ -49,8 +49,8 @@ pub(super) struct Statements {
     pub(super) renew_client: SqlStr,
     pub(super) have_ended: SqlStr,
     pub(super) remove_ended: SqlStr,
-    pub(super) scopes: SqlStr,
-    pub(super) save_scopes: SqlStr,
+    pub(super) policy: SqlStr,
+    pub(super) save_policy: SqlStr,
     pub(super) revoke_access: SqlStr,
     pub(super) revoke_by_user: SqlStr,
     pub(super) revoke_by_client: SqlStr,
@@ -85,8 +85,8 @@ impl Statements {
             renew_client: texts.telling(client::RENEW, "r.id IS NOT NULL", "'c' || r.id"),
             have_ended: texts.text(client::HAVE_ENDED),
             remove_ended: of_client(client::REMOVE_ENDED, "true"),
-            scopes: texts.text(scopes::READ),
-            save_scopes: texts.text(scopes::SAVE),
+            policy: texts.text(policy::READ),
+            save_policy: texts.text(policy::SAVE),
             revoke_access: texts.telling(revoke::ACCESS, "true", "'a' || id"),
             revoke_by_user: revoke("g.subject = $2"),
             revoke_by_client: revoke("g.client = $2"),

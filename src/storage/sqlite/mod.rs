@@ -28,13 +28,13 @@ use self::writer::Writer;
 use super::{
     ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
     RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
-    Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError, StoredAccess,
+    Revoked, RotateRefresh, Rotated, SavePolicy, Saved, Scanned, Sharing, Storage, StorageError, StoredAccess,
     StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
 use crate::protocol::interaction::Consent;
-use crate::protocol::scope_records::ScopeRecords;
+use crate::protocol::policy_records::PolicyRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 
@@ -192,8 +192,8 @@ impl Storage for SqliteStorage {
     async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
         self.write(op.now, move |connection| clients::update_client(connection, &op)).await
     }
-    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        Ok(self.0.readers.read(claims::scopes)?)
+    async fn policy(&self) -> Result<Option<Arc<PolicyRecords>>, StorageError> {
+        Ok(self.0.readers.read(claims::policy)?)
     }
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
         self.write(op.now, move |connection| clients::remove_client(connection, &op)).await
@@ -204,8 +204,8 @@ impl Storage for SqliteStorage {
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
         self.write(op.now, move |connection| exchange::grant_client(connection, &op)).await
     }
-    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
-        self.0.writer.run(None, move |connection| claims::save_scopes(connection, &op)).await
+    async fn save_policy(&self, op: SavePolicy) -> Result<Saved, StorageError> {
+        self.0.writer.run(None, move |connection| claims::save_policy(connection, &op)).await
     }
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
         self.write(op.now, move |connection| claims::claim_once(connection, &op)).await

@@ -8,7 +8,7 @@ use super::scene::Scene;
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::interaction::Consent;
 use crate::protocol::redirect::RedirectUri;
-use crate::protocol::resource::ResourceUri;
+use crate::protocol::resource::ResourceId;
 use crate::protocol::scope::ScopeSet;
 use crate::storage::{Approval, Decided, Inserted, Owner, RevokeGrant, Revoked, Storage, StoredGrant};
 
@@ -31,7 +31,7 @@ fn elsewhere(mut approval: Approval) -> Approval {
 
 /// The same for other resources.
 fn for_resources(mut approval: Approval, uris: &[&str]) -> Approval {
-    let uris = uris.iter().map(|uri| ResourceUri::parse(uri).expect("a resource"));
+    let uris = uris.iter().map(|uri| ResourceId::parse(uri).expect("a resource"));
     approval.consent.resources = uris.collect();
     Arc::make_mut(&mut approval.grant).resources = approval.consent.resources.clone();
     approval

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
 use crate::protocol::interaction::Consent;
-use crate::protocol::scope_records::ScopeRecords;
+use crate::protocol::policy_records::PolicyRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
     ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
     RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
-    Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError, StorageErrorKind,
+    Revoked, RotateRefresh, Rotated, SavePolicy, Saved, Scanned, Sharing, Storage, StorageError, StorageErrorKind,
     StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 
@@ -51,16 +51,16 @@ pub enum Call {
     RevokeAccess,
     /// [`Storage::revoke_grant`]
     RevokeGrant,
-    /// [`Storage::scopes`]
-    Scopes,
+    /// [`Storage::policy`]
+    Policy,
     /// [`Storage::remove_client`]
     RemoveClient,
     /// [`Storage::renew_client`]
     RenewClient,
     /// [`Storage::grant_client`]
     GrantClient,
-    /// [`Storage::save_scopes`]
-    SaveScopes,
+    /// [`Storage::save_policy`]
+    SavePolicy,
     /// [`Storage::claim_once`]
     ClaimOnce,
     /// [`Storage::revoke_grants`]
@@ -197,8 +197,8 @@ impl<S: Storage> Storage for Faulty<S> {
     async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
         self.through(Call::UpdateClient, self.inner.update_client(op)).await
     }
-    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        self.through(Call::Scopes, self.inner.scopes()).await
+    async fn policy(&self) -> Result<Option<Arc<PolicyRecords>>, StorageError> {
+        self.through(Call::Policy, self.inner.policy()).await
     }
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
         self.through(Call::RemoveClient, self.inner.remove_client(op)).await
@@ -209,8 +209,8 @@ impl<S: Storage> Storage for Faulty<S> {
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
         self.through(Call::GrantClient, self.inner.grant_client(op)).await
     }
-    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
-        self.through(Call::SaveScopes, self.inner.save_scopes(op)).await
+    async fn save_policy(&self, op: SavePolicy) -> Result<Saved, StorageError> {
+        self.through(Call::SavePolicy, self.inner.save_policy(op)).await
     }
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
         self.through(Call::ClaimOnce, self.inner.claim_once(op)).await

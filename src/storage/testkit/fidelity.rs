@@ -6,7 +6,7 @@ use super::records::{self, NOW};
 use super::scene::Scene;
 use crate::protocol::grant::Subject;
 use crate::protocol::redirect::RedirectUri;
-use crate::protocol::resource::ResourceUri;
+use crate::protocol::resource::ResourceId;
 use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::{OrderedId, SecretHash};
 use crate::protocol::time::Timestamp;
@@ -67,7 +67,7 @@ pub async fn hostile_texts_are_kept_byte_for_byte<S: Storage>(store: S) {
         let grant = Arc::make_mut(&mut approval.grant);
         grant.scopes = ScopeSet::from_stored(scopes[number % scopes.len()]).expect("scopes");
         grant.resources = ["https://h.example/'/%27?a=';--", "https://h.example/x"]
-            .map(|uri| ResourceUri::parse(uri).expect("a resource"))
+            .map(|uri| ResourceId::parse(uri).expect("a resource"))
             .to_vec();
         approval.code.redirect_uri = Arc::from(text);
         approval.code.hash = SecretHash::from_bytes([[0, 0xff][number % 2]; 32]);
@@ -164,7 +164,7 @@ pub async fn narrowed_tokens_are_kept<S: Storage>(store: S) {
     {
         for moment in moments {
             let mut approval = records::approval(&records::subject("user"), &scene.client.id, NOW);
-            let other = ResourceUri::parse("https://app.example/other").expect("a resource");
+            let other = ResourceId::parse("https://app.example/other").expect("a resource");
             let grant = Arc::make_mut(&mut approval.grant);
             grant.resources.push(other);
             grant.scopes = ScopeSet::parse("projects:read projects:write unheard:of").expect("scopes");

@@ -37,6 +37,7 @@ mod faulty;
 mod fidelity;
 mod large;
 mod lists;
+mod policy;
 mod purging;
 mod races;
 pub mod records;
@@ -47,7 +48,6 @@ mod revocation;
 mod rotation;
 mod scanning;
 mod scene;
-mod scopes;
 mod shared_clients;
 mod sharing;
 mod wholeness;
@@ -97,6 +97,7 @@ pub use lists::{
     a_page_holds_no_more_than_asked_for, grants_are_listed_newest_first, only_live_grants_are_listed,
     pages_show_every_grant_once,
 };
+pub use policy::{of_parallel_changes_of_the_policy_one_counts, the_policy_is_read_back_as_it_was_saved};
 pub use purging::{
     a_decision_is_remembered_as_long_as_asked, a_purged_code_is_unknown, a_purged_grant_takes_all_of_it_along,
     purging_beside_exchanges_loses_nothing, purging_goes_in_steps_until_nothing_is_left, purging_leaves_what_is_alive,
@@ -134,7 +135,6 @@ pub use rotation::{
 pub use scanning::{
     a_walk_shows_rows_as_they_are, a_walk_shows_what_took_the_place_of_what, pages_of_a_walk_show_every_row_once,
 };
-pub use scopes::{of_parallel_changes_of_the_scopes_one_counts, scopes_are_read_back_as_they_were_saved};
 pub use shared_clients::{
     attack_22_a_client_that_loses_access_over_another_handle_keeps_nothing,
     attack_25_claims_over_two_handles_count_once, attack_35_identical_registrations_over_two_handles_are_one_client,
@@ -369,8 +369,8 @@ each_on_a_fresh_store! {
     attack_22_revoking_everything_beside_its_use_leaves_nothing_alive,
     attack_25_of_parallel_claims_one_is_the_first,
     a_claim_is_remembered_as_long_as_asked,
-    scopes_are_read_back_as_they_were_saved,
-    of_parallel_changes_of_the_scopes_one_counts,
+    the_policy_is_read_back_as_it_was_saved,
+    of_parallel_changes_of_the_policy_one_counts,
 }
 
 /// What is left behind is sound: [`invariants::check`] finds nothing.

@@ -12,16 +12,17 @@ use crate::protocol::grant::{AccessRecord, CodeRecord, Grant, Holder, RefreshRec
 use crate::protocol::interaction::Consent;
 use crate::protocol::jwk::KeySet;
 use crate::protocol::pkce::CodeChallenge;
+use crate::protocol::policy_records::{PolicyRecords, ResourceRecord};
 use crate::protocol::prompt::PromptId;
 use crate::protocol::redirect::RedirectUri;
-use crate::protocol::resource::ResourceUri;
+use crate::protocol::resource::ResourceId;
 use crate::protocol::scope::ScopeSet;
-use crate::protocol::scope_records::{ScopeRecord, ScopeRecords};
+use crate::protocol::scope_records::ScopeRecord;
 use crate::protocol::secret::{OrderedId, SecretHash};
 use crate::protocol::time::Timestamp;
 use crate::storage::{
     Approval, ClaimOnce, Decide, GrantClient, InsertClient, IssueAccess, Owner, RedeemCode, RemoveClient, RenewClient,
-    RevokeAccess, RevokeGrant, RevokeGrants, RotateRefresh, SaveScopes, UpdateClient,
+    RevokeAccess, RevokeGrant, RevokeGrants, RotateRefresh, SavePolicy, UpdateClient,
 };
 
 /// A present for tests.
@@ -185,7 +186,7 @@ pub fn grant_client(client: &Client, now: Timestamp) -> GrantClient {
         holder: Holder::Client,
         client: client.id.clone(),
         scopes: ScopeSet::parse("projects:read").expect("scopes"),
-        resources: vec![ResourceUri::parse("https://app.example/api").expect("a resource")],
+        resources: vec![ResourceId::parse("https://app.example/api").expect("a resource")],
         created_at: now,
     };
     let access = access(&grant, now);
@@ -203,7 +204,7 @@ pub fn approval(subject: &Subject, client: &ClientId, now: Timestamp) -> Approva
         holder: Holder::User(subject.clone()),
         client: client.clone(),
         scopes: ScopeSet::parse("projects:read projects:write").expect("scopes"),
-        resources: vec![ResourceUri::parse("https://app.example/api").expect("a resource")],
+        resources: vec![ResourceId::parse("https://app.example/api").expect("a resource")],
         created_at: now,
     };
     let code = CodeRecord {
@@ -352,9 +353,9 @@ pub fn claim(key: [u8; 32], now: Timestamp) -> ClaimOnce {
     ClaimOnce { key, keep_until: now.after(MARK_LIFETIME), now }
 }
 
-/// A change of the scopes, made from those of that revision.
+/// A change of the scopes and resources, made from those of that revision: one of each for every name.
 #[must_use]
-pub fn save_scopes(revision: u32, names: &[&str]) -> SaveScopes {
+pub fn save_policy(revision: u32, names: &[&str]) -> SavePolicy {
     let record = |name: &&str| ScopeRecord {
         of_code: false,
         id: format!("id of {name}"),
@@ -366,5 +367,18 @@ pub fn save_scopes(revision: u32, names: &[&str]) -> SaveScopes {
         implies: Vec::new(),
         retired: None,
     };
-    SaveScopes { records: Arc::new(ScopeRecords { revision, records: names.iter().map(record).collect() }) }
+    let resource = |number: usize| ResourceRecord {
+        id: ResourceId::parse(&format!("https://app.example/{number}")).expect("a resource"),
+        name: None,
+        scopes: None,
+        documentation: None,
+        access_token: None,
+        is_origin: false,
+        advertised: true,
+        retired: false,
+        of_code: false,
+    };
+    let scopes = names.iter().map(record).collect();
+    let resources = (0..names.len()).rev().map(resource).collect();
+    SavePolicy { records: Arc::new(PolicyRecords { revision, scopes, resources }) }
 }

@@ -1,4 +1,4 @@
-//! Two handles on one database: clients, claims and scopes.
+//! Two handles on one database: clients, claims and the policy.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,7 +63,7 @@ pub async fn attack_25_claims_over_two_handles_count_once<A: Storage, B: Storage
     }
 }
 
-/// Of many changes of one state over two handles one counts: of the scopes, the first among them, and of a client.
+/// Of many changes of one state over two handles one counts: of the policy, the first among them, and of a client.
 ///
 /// # Panics
 /// If the invariant is broken.
@@ -72,15 +72,15 @@ pub async fn of_changes_of_one_state_over_two_handles_one_counts<A: Storage, B: 
     for round in 0..16 {
         let outcomes = two
             .race(|number, store| {
-                let op = records::save_scopes(round, &[&format!("scope{number}")]);
-                async move { store.save_scopes(op).await }
+                let op = records::save_policy(round, &[&format!("scope{number}")]);
+                async move { store.save_policy(op).await }
             })
             .await;
-        assert_eq!(count(&outcomes, &Saved::Now), 1, "one change of the scopes counts: {outcomes:?}");
+        assert_eq!(count(&outcomes, &Saved::Now), 1, "one change of the policy counts: {outcomes:?}");
         let winner = outcomes.iter().position(|outcome| *outcome == Saved::Now).unwrap_or_default();
         for scene in &two.0 {
-            let stored = scene.store.scopes().await.expect("scopes answers").expect("they were saved");
-            let names: Vec<_> = stored.records.iter().map(|record| record.name.clone()).collect();
+            let stored = scene.store.policy().await.expect("policy answers").expect("they were saved");
+            let names: Vec<_> = stored.scopes.iter().map(|record| record.name.clone()).collect();
             assert_eq!((stored.revision, names), (round + 1, vec![format!("scope{winner}")]), "the one that counts");
         }
         let client = Arc::clone(&two.0[0].client);

@@ -7,13 +7,13 @@ use tokio::task::yield_now;
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
 use crate::protocol::interaction::Consent;
-use crate::protocol::scope_records::ScopeRecords;
+use crate::protocol::policy_records::PolicyRecords;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
     ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
     RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
-    Revoked, RotateRefresh, Rotated, SaveScopes, Saved, Scanned, Sharing, Storage, StorageError, StoredAccess,
+    Revoked, RotateRefresh, Rotated, SavePolicy, Saved, Scanned, Sharing, Storage, StorageError, StoredAccess,
     StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 
@@ -87,8 +87,8 @@ impl<S: Storage> Storage for Yielding<S> {
     async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
         among_others(self.0.update_client(op)).await
     }
-    async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        among_others(self.0.scopes()).await
+    async fn policy(&self) -> Result<Option<Arc<PolicyRecords>>, StorageError> {
+        among_others(self.0.policy()).await
     }
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
         among_others(self.0.remove_client(op)).await
@@ -99,8 +99,8 @@ impl<S: Storage> Storage for Yielding<S> {
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
         among_others(self.0.grant_client(op)).await
     }
-    async fn save_scopes(&self, op: SaveScopes) -> Result<Saved, StorageError> {
-        among_others(self.0.save_scopes(op)).await
+    async fn save_policy(&self, op: SavePolicy) -> Result<Saved, StorageError> {
+        among_others(self.0.save_policy(op)).await
     }
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
         among_others(self.0.claim_once(op)).await

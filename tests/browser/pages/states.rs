@@ -181,6 +181,7 @@ fn errors() -> Vec<(String, ErrorView)> {
         ("prompt-expired", PageReason::PromptExpired),
         ("client-changed", PageReason::ClientChanged),
         ("scope-retired", PageReason::ScopeRetired),
+        ("resource-retired", PageReason::ResourceRetired),
         ("other-user", PageReason::OtherUser),
         ("nobody-signed-in", PageReason::NobodySignedIn),
     ];

@@ -1,12 +1,12 @@
-//! The scopes that are kept as data.
+//! The scopes and resources that are kept as data, in the table that had only scopes at first.
 
 use std::sync::Arc;
 
 use super::Database;
 use super::row::Columns;
-use crate::protocol::scope_records::ScopeRecords;
-use crate::storage::sql::corrupt;
-use crate::storage::{SaveScopes, Saved, StorageError, StorageErrorKind};
+use crate::protocol::policy_records::PolicyRecords;
+use crate::storage::sql::{self, corrupt};
+use crate::storage::{SavePolicy, Saved, StorageError};
 
 pub(super) const READ: &str = "SELECT data, revision FROM {}.scopes";
 
@@ -23,20 +23,18 @@ WITH changed AS (
 SELECT revision FROM changed UNION ALL SELECT revision FROM added";
 
 impl Database {
-    pub(super) async fn scopes(&self) -> Result<Option<Arc<ScopeRecords>>, StorageError> {
-        let rows = self.read(|| sqlx::query(self.statements.scopes.clone())).await?;
+    pub(super) async fn policy(&self) -> Result<Option<Arc<PolicyRecords>>, StorageError> {
+        let rows = self.read(|| sqlx::query(self.statements.policy.clone())).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let mut columns = Columns::of(row);
         let (text, revision): (&str, i64) = (columns.next()?, columns.next()?);
-        let records: ScopeRecords = serde_json::from_str(text).map_err(|error| corrupt(error.to_string()))?;
         let revision = u32::try_from(revision).map_err(|_| corrupt("a revision has more than 32 bits"))?;
-        Ok(Some(Arc::new(ScopeRecords { revision, ..records })))
+        sql::policy(text, revision).map(Arc::new).map(Some)
     }
 
-    pub(super) async fn save_scopes(&self, op: &SaveScopes) -> Result<Saved, StorageError> {
-        let text = serde_json::to_string(&*op.records);
-        let text = text.map_err(|error| StorageError::new(StorageErrorKind::Other, error))?;
-        let (statement, revision) = (&self.statements.save_scopes, i64::from(op.records.revision));
+    pub(super) async fn save_policy(&self, op: &SavePolicy) -> Result<Saved, StorageError> {
+        let text = sql::policy_text(&op.records)?;
+        let (statement, revision) = (&self.statements.save_policy, i64::from(op.records.revision));
         let rows = self.write(|| sqlx::query(statement.clone()).bind(revision).bind(&text)).await?;
         Ok(if rows.is_empty() { Saved::Changed } else { Saved::Now })
     }
