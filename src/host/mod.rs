@@ -21,7 +21,7 @@ mod user;
 pub use admission::{Admission, Applicant, DocumentApplicant};
 pub(crate) use audit::Trail;
 pub use audit::{Answered, Audit, CorrelationId, DocumentNews, Event, EventKind, IssuedBy, Place, Reason};
-#[cfg(feature = "metrics")]
+#[cfg(any(feature = "doctor", feature = "metrics"))]
 pub(crate) use clock::Stopwatch;
 pub use clock::{Clock, SystemClock};
 pub use consent::{
