@@ -48,11 +48,11 @@ impl fmt::Display for Report {
         writeln!(f, "{}\n", inert(&self.url))?;
         for verdict in &self.verdicts {
             let sign = match verdict.outcome {
-                Outcome::Connects => "ok  ",
-                Outcome::Degraded => "hmm ",
-                Outcome::Fails => "NO  ",
+                Outcome::Connects => '+',
+                Outcome::Degraded => '~',
+                Outcome::Fails => '-',
             };
-            wrapped(f, &format!("{sign}{:<14}", verdict.client), &verdict.text)?;
+            wrapped(f, &format!("{sign} {:<14}", verdict.client), &verdict.text)?;
         }
         for finding in &self.findings {
             show(f, finding)?;

@@ -118,6 +118,23 @@ async fn one_that_drips_or_never_answers_is_left_in_time() {
 }
 
 #[tokio::test]
+async fn one_that_takes_its_time_with_everything_is_left_before_the_end() {
+    struct Slow;
+    impl Transport for Slow {
+        async fn send(&self, _: Request<Bytes>, within: Duration, _: usize) -> Result<Response<Bytes>, FetchError> {
+            tokio::time::sleep(within).await;
+            let body = r#"{"issuer":"https://app.example","registration_endpoint":"https://app.example/",
+                "authorization_endpoint":"https://app.example/","token_endpoint":"https://app.example/"}"#;
+            Ok(answer(200, body, &[]))
+        }
+    }
+    let examination = Examination::over("https://app.example/mcp", Slow).unwrap();
+    let report = examination.patience(Duration::from_millis(30)).registering().run().await;
+    assert!(found(&report).contains(&"cut_short"), "{report}");
+    assert!(!found(&report).contains(&"no_answer"), "what was not asked is not held against it: {report}");
+}
+
+#[tokio::test]
 async fn it_is_not_sent_to_this_machine_by_a_stranger() {
     /// Fails if it is asked anything but the stranger.
     struct Stranger;

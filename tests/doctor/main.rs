@@ -135,7 +135,7 @@ async fn the_report_is_for_people_and_for_machines() {
     let origin = site::start(|builder| builder.registration(grantor::Registration::Off), Arc::new(|_, _| {})).await;
     let report = site::examine(&origin).await;
     let shown = report.to_string();
-    assert!(shown.contains("\nNO  Cursor        fails: clients cannot register themselves"), "{shown}");
+    assert!(shown.contains("\n- Cursor        fails: clients cannot register themselves"), "{shown}");
     assert!(shown.contains("\nFAILS no_registration (Cursor, mcp-remote, Gemini CLI)\n"), "{shown}");
     assert!(shown.contains("  change: Let them: `.registration(Registration::Open)`.\n"), "{shown}");
     assert!(shown.contains("  see:    RFC 7591 §3\n"), "{shown}");

@@ -1,5 +1,7 @@
 //! Deployments with exactly one thing spoilt: exactly that is found, and the right clients are told.
 
+mod endpoints;
+
 use std::sync::Arc;
 
 use grantor::doctor::{KnownClient, Outcome};
@@ -14,9 +16,6 @@ use crate::{found, outcome};
 const SERVER: &str = "/.well-known/oauth-authorization-server";
 const RESOURCE: &str = "/.well-known/oauth-protected-resource/mcp";
 const OPENID: &str = "/.well-known/openid-configuration";
-const TOKEN: &str = "/oauth/token";
-const REGISTER: &str = "/oauth/register";
-const AUTHORIZE: &str = "/oauth/authorize";
 
 /// Whom a finding concerns, and what becomes of them; all others connect.
 enum Whom {
@@ -192,6 +191,12 @@ fn in_the_resources_metadata() -> Vec<Case> {
                 html(answer);
             }
         }),
+        case("resource_metadata_not_at_its_path", Whom::All, Connects, |asked, answer| {
+            challenge(|value| value.replace("resource/mcp", "resource"))(asked, answer);
+            if asked.path == RESOURCE {
+                replace(answer, 404, "text/plain", "");
+            }
+        }),
         case("resource_missing", Whom::All, Fails, without(RESOURCE, "resource")),
         case(
             "resource_differs",
@@ -247,6 +252,15 @@ fn in_discovery() -> Vec<Case> {
         case("server_metadata_not_json", Whom::All, Fails, |asked, answer| {
             if asked.path == SERVER {
                 html(answer);
+            }
+        }),
+        case("server_metadata_misplaced", Whom::All, Fails, |asked, answer| {
+            edit(RESOURCE, |document| {
+                let issuer = format!("{}/x", document["authorization_servers"][0].as_str().unwrap());
+                document["authorization_servers"] = json!([issuer]);
+            })(asked, answer);
+            if asked.path == format!("/x{SERVER}") {
+                replace(answer, 200, "application/json", r#"{"issuer":"https://app.example/x"}"#);
             }
         }),
         case("discovery_redirects", Whom::All, Degraded, |asked, answer| {
@@ -379,173 +393,6 @@ fn in_the_servers_metadata() -> Vec<Case> {
     ]
 }
 
-fn at_the_endpoints() -> Vec<Case> {
-    use KnownClient::{Claude, ClaudeCode, VsCode};
-    use Outcome::{Connects, Degraded, Fails};
-    vec![
-        case("authorization_endpoint_absent", Whom::All, Fails, |asked, answer| {
-            if asked.path == AUTHORIZE && asked.query.contains("grantor-doctor-unknown") {
-                replace(answer, 404, "text/plain", "");
-            }
-        }),
-        case("unknown_client_redirected", Whom::All, Degraded, |asked, answer| {
-            if asked.path == AUTHORIZE && asked.query.contains("grantor-doctor-unknown") {
-                replace(answer, 302, "text/plain", "");
-                set(answer, "location", "https://client.example/callback?error=unauthorized_client");
-            }
-        }),
-        case("authorization_endpoint_breaks", Whom::All, Degraded, |asked, answer| {
-            if asked.path == AUTHORIZE && asked.query.contains("grantor-doctor-unknown") {
-                replace(answer, 500, "text/plain", "");
-            }
-        }),
-        case("document_client_refused", Whom::Only(&[Claude, ClaudeCode, VsCode]), Fails, |asked, answer| {
-            if asked.path == AUTHORIZE && asked.query.contains("client_id=https") {
-                replace(answer, 400, "text/html", "no");
-            }
-        }),
-        case("authorization_endpoint_readable", Whom::All, Connects, |asked, answer| {
-            if asked.path == AUTHORIZE {
-                set(answer, "access-control-allow-origin", "*");
-            }
-        }),
-        case("token_endpoint_breaks", Whom::All, Fails, |asked, answer| {
-            if asked.path == TOKEN && asked.method == "POST" {
-                replace(answer, 502, "text/html", "bad gateway");
-            }
-        }),
-        case("token_error_not_json", Whom::All, Degraded, |asked, answer| {
-            if asked.path == TOKEN && asked.method == "POST" {
-                replace(answer, 401, "text/html", "no");
-            }
-        }),
-        case("unknown_client_not_told", Whom::Only(&[Claude]), Degraded, |asked, answer| {
-            if asked.path == TOKEN && asked.body.contains("authorization_code") {
-                replace(answer, 400, "application/json", r#"{"error":"invalid_request"}"#);
-            }
-        }),
-        case("dead_refresh_token_not_told", Whom::Only(&[Claude]), Degraded, |asked, answer| {
-            if asked.path == TOKEN && asked.body.contains("refresh_token") {
-                replace(answer, 400, "application/json", r#"{"error":"invalid_request"}"#);
-            }
-        }),
-        case("token_answers_cacheable", Whom::All, Connects, |asked, answer| {
-            if asked.path == TOKEN {
-                answer.headers_mut().remove("cache-control");
-            }
-        }),
-    ]
-}
-
-fn for_pages() -> Vec<Case> {
-    use Outcome::{Connects, Degraded, Fails};
-    let inspector = || Whom::Only(&[KnownClient::Inspector]);
-    vec![
-        case("pages_shut_out", inspector(), Fails, |_, answer| {
-            let names: Vec<_> =
-                answer.headers().keys().filter(|name| name.as_str().starts_with("access-control-")).cloned().collect();
-            for name in names {
-                answer.headers_mut().remove(name);
-            }
-        }),
-        case("pages_shut_out", inspector(), Fails, |asked, answer| {
-            if asked.path == "/mcp" && asked.method == "OPTIONS" {
-                replace(answer, 401, "text/plain", "");
-            }
-        }),
-        case("pages_shut_out", inspector(), Fails, |asked, answer| {
-            if asked.path == "/mcp" && asked.method == "OPTIONS" {
-                set(answer, "access-control-allow-headers", "*");
-            }
-        }),
-        case("headers_not_allowed", inspector(), Degraded, |asked, answer| {
-            if asked.path == "/mcp" && asked.method == "OPTIONS" {
-                set(answer, "access-control-allow-headers", "Authorization, Content-Type, MCP-Protocol-Version");
-            }
-        }),
-        case("headers_not_exposed", inspector(), Degraded, |asked, answer| {
-            if asked.path == "/mcp" {
-                set(answer, "access-control-expose-headers", "Mcp-Session-Id");
-            }
-        }),
-        case("pages_with_cookies", Whom::All, Connects, |asked, answer| {
-            if asked.path == TOKEN && asked.has_origin {
-                set(answer, "access-control-allow-origin", "http://localhost:6274");
-                set(answer, "access-control-allow-credentials", "true");
-            }
-        }),
-    ]
-}
-
-fn at_registration() -> Vec<Case> {
-    use KnownClient::{Codex, Cursor, Inspector, VsCode};
-    use Outcome::{Connects, Degraded, Fails};
-    let registers =
-        |asked: &Asked, who: &str| asked.path == REGISTER && asked.method == "POST" && asked.body.contains(who);
-    vec![
-        case("registration_refused", Whom::Only(&[Cursor]), Fails, move |asked, answer| {
-            if registers(asked, "cursor://") {
-                replace(answer, 400, "application/json", r#"{"error":"invalid_redirect_uri"}"#);
-            }
-        }),
-        case("registration_refused", Whom::Only(&[VsCode]), Fails, move |asked, answer| {
-            if registers(asked, "device_code") {
-                replace(answer, 400, "application/json", r#"{"error":"invalid_client_metadata"}"#);
-            }
-        }),
-        case("registration_drops_redirect_uris", Whom::Only(&[Cursor]), Fails, move |asked, answer| {
-            if registers(asked, "cursor://") {
-                edit(REGISTER, |document| {
-                    document["redirect_uris"].as_array_mut().unwrap().pop();
-                })(asked, answer);
-            }
-        }),
-        case("registration_has_nulls", Whom::Only(&[Inspector]), Degraded, move |asked, answer| {
-            if registers(asked, "Inspector") {
-                edit(REGISTER, |document| document["scope"] = "".into())(asked, answer);
-            }
-        }),
-        case("secret_for_public_client", Whom::Only(&[Codex]), Degraded, move |asked, answer| {
-            if registers(asked, "Codex") {
-                edit(REGISTER, |document| document["client_secret"] = "hush-hush".into())(asked, answer);
-            }
-        }),
-        case("registration_without_client_id", Whom::Only(&[Codex]), Fails, move |asked, answer| {
-            if registers(asked, "Codex") {
-                replace(answer, 201, "application/json", "{}");
-            }
-        }),
-        case("registration_not_201", Whom::Only(&[Codex]), Connects, move |asked, answer| {
-            if registers(asked, "Codex") {
-                *answer.status_mut() = StatusCode::OK;
-            }
-        }),
-        case("registration_content_type", Whom::Only(&[Codex]), Degraded, move |asked, answer| {
-            if registers(asked, "Codex") {
-                set(answer, "content-type", "text/html");
-            }
-        }),
-        case("registered_client_refused", Whom::Only(&[Codex]), Fails, |asked, answer| {
-            if asked.path == AUTHORIZE && asked.query.contains("41337") {
-                let resource = asked.query.split('&').find_map(|pair| pair.strip_prefix("resource=")).unwrap();
-                let issuer = resource.strip_suffix("%2Fmcp").unwrap();
-                replace(answer, 302, "text/plain", "");
-                let back = format!("http://127.0.0.1:41337/callback/6f1e2d?error=invalid_scope&iss={issuer}");
-                set(answer, "location", &back);
-            }
-        }),
-        case("iss_missing_in_answer", Whom::Only(&[Codex]), Fails, |asked, answer| {
-            if asked.path == AUTHORIZE && asked.query.contains("41337") {
-                replace(answer, 302, "text/plain", "");
-                set(answer, "location", "http://127.0.0.1:41337/callback/6f1e2d?code=hush-hush");
-            }
-        }),
-    ]
-    .into_iter()
-    .map(Case::registering)
-    .collect()
-}
-
 async fn check(cases: Vec<Case>) {
     for case in cases {
         let origin = start(|builder| builder, case.spoil).await;
@@ -588,17 +435,55 @@ async fn what_is_wrong_with_the_servers_metadata_is_found() {
 
 #[tokio::test]
 async fn what_is_wrong_with_the_endpoints_is_found() {
-    check(at_the_endpoints()).await;
+    check(endpoints::at_the_endpoints()).await;
 }
 
 #[tokio::test]
 async fn what_keeps_pages_out_is_found() {
-    check(for_pages()).await;
+    check(endpoints::for_pages()).await;
 }
 
 #[tokio::test]
 async fn what_is_wrong_with_registrations_is_found() {
-    check(at_registration()).await;
+    check(endpoints::at_registration()).await;
+}
+
+#[tokio::test]
+async fn what_comes_together_is_found_together() {
+    type Change = fn(&mut serde_json::Map<String, Value>);
+    let cases: [(Change, &[&str]); 3] = [
+        (
+            |document| {
+                document.remove("client_id_metadata_document_supported");
+                document.remove("token_endpoint_auth_methods_supported");
+            },
+            &["no_metadata_documents", "public_clients_not_advertised", "private_key_jwt_not_offered"],
+        ),
+        (
+            |document| {
+                document.remove("registration_endpoint");
+                document["token_endpoint_auth_methods_supported"] = json!(["private_key_jwt"]);
+            },
+            &["no_registration", "documents_without_none_or_registration"],
+        ),
+        (
+            |document| {
+                document.remove("scopes_supported");
+            },
+            &["no_scopes_advertised", "challenge_without_scope", "offline_access_not_advertised"],
+        ),
+    ];
+    for (change, names) in cases {
+        let spoil = move |asked: &Asked, answer: &mut Answer| {
+            edit(SERVER, move |document| change(document.as_object_mut().unwrap()))(asked, answer);
+            if names[0] == "no_scopes_advertised" {
+                without(RESOURCE, "scopes_supported")(asked, answer);
+                challenge(|value| value.replace("scope", "realm"))(asked, answer);
+            }
+        };
+        let report = examine(&start(|builder| builder, Arc::new(spoil)).await).await;
+        assert_eq!(found(&report), names, "{report}");
+    }
 }
 
 #[tokio::test]

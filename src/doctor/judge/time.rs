@@ -18,12 +18,16 @@ static SLOW: Rule = Rule::advises("slow", ALL, "an answer takes seconds; some cl
 
 pub(super) fn judge(seen: &Observations, findings: &mut Findings) {
     for exchange in all(seen) {
-        let took = exchange.seen_with(&format!("{} ms", exchange.took.as_millis()));
-        if exchange.took >= LIMIT {
-            findings.add(&TOO_SLOW, took);
-        } else if exchange.took >= NOTEWORTHY {
-            findings.add(&SLOW, took);
-        }
+        judge_one(exchange, findings);
+    }
+}
+
+fn judge_one(exchange: &Exchange, findings: &mut Findings) {
+    let took = exchange.seen_with(&format!("{} ms", exchange.took.as_millis()));
+    if exchange.took >= LIMIT {
+        findings.add(&TOO_SLOW, took);
+    } else if exchange.took >= NOTEWORTHY {
+        findings.add(&SLOW, took);
     }
 }
 
@@ -44,4 +48,28 @@ fn all(seen: &Observations) -> Vec<&Exchange> {
         all.extend(registered.authorize.iter().chain(&registered.for_origin));
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_noteworthy_and_ten_are_too_much() {
+        for (milliseconds, found) in
+            [(0, None), (2999, None), (3000, Some("slow")), (9999, Some("slow")), (10_000, Some("too_slow"))]
+        {
+            let mut findings = Findings::default();
+            let exchange = Exchange {
+                method: http::Method::GET,
+                url: "https://app.example/mcp".to_owned(),
+                outcome: Ok(http::Response::default()),
+                took: Duration::from_millis(milliseconds),
+                was_asked: true,
+            };
+            judge_one(&exchange, &mut findings);
+            let list = findings.into_list();
+            assert_eq!(list.first().map(|finding| finding.name), found, "{milliseconds}");
+        }
+    }
 }
