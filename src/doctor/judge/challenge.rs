@@ -207,33 +207,23 @@ fn value_of(text: &str) -> (String, bool, &str) {
 mod tests {
     use super::*;
 
-    fn read(header: &str) -> Vec<(String, Vec<(String, String, bool)>)> {
-        let parameters = |challenge: Challenge| {
-            challenge.parameters.into_iter().map(|one| (one.name, one.value, one.is_quoted)).collect()
-        };
-        parse(header).into_iter().map(|challenge| (challenge.scheme.clone(), parameters(challenge))).collect()
-    }
-
-    fn is(name: &str, value: &str, is_quoted: bool) -> (String, String, bool) {
-        (name.to_owned(), value.to_owned(), is_quoted)
+    fn challenge(scheme: &str, parameters: &[(&str, &str, bool)]) -> Challenge {
+        let parameters = parameters.iter().map(|(name, value, is_quoted)| Parameter {
+            name: (*name).to_owned(),
+            value: (*value).to_owned(),
+            is_quoted: *is_quoted,
+        });
+        Challenge { scheme: scheme.to_owned(), parameters: parameters.collect() }
     }
 
     #[test]
     fn challenges_are_told_apart() {
         let header = r#"Bearer resource_metadata="https://a.example/x", scope="a b", Basic realm="x, y=\"z\"", DPoP"#;
-        assert_eq!(
-            read(header),
-            [
-                (
-                    "Bearer".to_owned(),
-                    vec![is("resource_metadata", "https://a.example/x", true), is("scope", "a b", true)]
-                ),
-                ("Basic".to_owned(), vec![is("realm", "x, y=\"z\"", true)]),
-                ("DPoP".to_owned(), vec![]),
-            ]
-        );
-        let unquoted = [("bearer".to_owned(), vec![is("a", "https://b.example/c?d=e", false), is("f", "", false)])];
-        assert_eq!(read("bearer a = https://b.example/c?d=e ,f="), unquoted);
+        let bearer = [("resource_metadata", "https://a.example/x", true), ("scope", "a b", true)];
+        let basic = [("realm", "x, y=\"z\"", true)];
+        assert_eq!(parse(header), [challenge("Bearer", &bearer), challenge("Basic", &basic), challenge("DPoP", &[])]);
+        let unquoted = [("a", "https://b.example/c?d=e", false), ("f", "", false)];
+        assert_eq!(parse("bearer a = https://b.example/c?d=e ,f="), [challenge("bearer", &unquoted)]);
     }
 
     #[test]
@@ -243,6 +233,6 @@ mod tests {
         {
             let _ = parse(header);
         }
-        assert_eq!(parse(&"a=\"b\",".repeat(10_000)).len(), 1);
+        assert_eq!(parse(&format!("Bearer {}", "a=\"b\",".repeat(10_000))).len(), 1);
     }
 }
