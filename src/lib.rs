@@ -36,6 +36,7 @@
 //! | `sqlite` | `grantor::SqliteStorage`: a file, durable and without a server |
 //! | `postgres` | `grantor::PostgresStorage`: one database for many instances of the app |
 //! | `fetch` | `grantor::GuardedFetcher`: gets metadata documents and keys of clients, and nothing from your own network |
+//! | `doctor` | `grantor::doctor`: looks at a deployment as each known client would; see [`manual::doctor`] |
 //! | `metrics` | counters and durations through the `metrics` facade; see [`manual::audit`] |
 //! | `testkit` | `grantor::storage::testkit`: the conformance kit for stores |
 //!
@@ -43,6 +44,8 @@
 //! [`Server::handle`], from `http::Request<Bytes>` to `http::Response<Bytes>`.
 
 pub mod adapters;
+#[cfg(feature = "doctor")]
+pub mod doctor;
 pub mod guard;
 pub mod host;
 pub mod manual;

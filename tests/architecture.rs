@@ -22,6 +22,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // The HTTP boundary speaks the protocol's requests and the host's views.
     ("web", &["server", "guard", "protocol", "host"]),
     ("adapters", &["web", "guard", "server", "protocol"]),
+    // It looks at a server from outside, and is no part of one.
+    ("doctor", &["protocol", "host"]),
     ("manual", &[]),
 ];
 

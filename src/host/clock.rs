@@ -21,10 +21,10 @@ impl Clock for SystemClock {
 }
 
 /// Measures how long something takes, whatever the clock says.
-#[cfg(feature = "metrics")]
+#[cfg(any(feature = "doctor", feature = "metrics"))]
 pub(crate) struct Stopwatch(std::time::Instant);
 
-#[cfg(feature = "metrics")]
+#[cfg(any(feature = "doctor", feature = "metrics"))]
 impl Stopwatch {
     #[allow(clippy::disallowed_methods, reason = "this is where time comes from")]
     pub(crate) fn start() -> Self {

@@ -14,12 +14,14 @@ mod hooks;
 mod keys;
 #[cfg(feature = "metrics")]
 mod metrics;
+#[cfg(any(feature = "fetch", feature = "remote", feature = "doctor"))]
+mod outbound;
 mod user;
 
 pub use admission::{Admission, Applicant, DocumentApplicant};
 pub(crate) use audit::Trail;
 pub use audit::{Answered, Audit, CorrelationId, DocumentNews, Event, EventKind, IssuedBy, Place, Reason};
-#[cfg(feature = "metrics")]
+#[cfg(any(feature = "doctor", feature = "metrics"))]
 pub(crate) use clock::Stopwatch;
 pub use clock::{Clock, SystemClock};
 pub use consent::{
@@ -29,12 +31,17 @@ pub use consent::{
 pub use entropy::{Entropy, EntropyError, SystemEntropy};
 pub(crate) use erased::{AnyConsentUi, AnyFetcher, AnyHost};
 #[cfg(feature = "fetch")]
-pub use fetch::{GuardedFetcher, Network, NoRoots, SystemNetwork};
+pub use fetch::{GuardedFetcher, Network, SystemNetwork};
 pub use fetcher::{Fetch, FetchError, Fetched, Fetcher};
 pub use hooks::{AccessView, Asked, Verdict, Where};
 pub use keys::KeysFromEnvError;
 #[cfg(feature = "metrics")]
 pub(crate) use metrics::Metrics;
+#[cfg(any(feature = "fetch", feature = "remote", feature = "doctor"))]
+pub use outbound::NoRoots;
+#[cfg(any(feature = "remote", feature = "doctor"))]
+#[allow(unused_imports, reason = "for what is built on it")]
+pub(crate) use outbound::{Bounds, HttpClient};
 pub use user::{HostError, ReturnTo, SignIn, User};
 
 use http::request::Parts;

@@ -19,6 +19,15 @@ pub mod documents {
     #![doc = include_str!("documents.md")]
 }
 
+/// Looking at a deployment as each known client would: what to run, what it sees, and what it means.
+pub mod doctor {
+    #![cfg_attr(
+        not(feature = "doctor"),
+        allow(rustdoc::broken_intra_doc_links, reason = "it links to the doctor, which is a feature")
+    )]
+    #![doc = include_str!("doctor.md")]
+}
+
 /// Running it: keys, instances, clients and people that have to go, registration, and what to watch.
 pub mod operations {
     #![doc = include_str!("operations.md")]
