@@ -14,7 +14,7 @@ mod hooks;
 mod keys;
 #[cfg(feature = "metrics")]
 mod metrics;
-#[cfg(any(feature = "fetch", feature = "remote", feature = "doctor"))]
+#[cfg(any(feature = "doctor", feature = "fetch"))]
 mod outbound;
 mod user;
 
@@ -37,10 +37,9 @@ pub use hooks::{AccessView, Asked, Verdict, Where};
 pub use keys::KeysFromEnvError;
 #[cfg(feature = "metrics")]
 pub(crate) use metrics::Metrics;
-#[cfg(any(feature = "fetch", feature = "remote", feature = "doctor"))]
+#[cfg(any(feature = "doctor", feature = "fetch"))]
 pub use outbound::NoRoots;
-#[cfg(any(feature = "remote", feature = "doctor"))]
-#[allow(unused_imports, reason = "for what is built on it")]
+#[cfg(feature = "doctor")]
 pub(crate) use outbound::{Bounds, HttpClient};
 pub use user::{HostError, ReturnTo, SignIn, User};
 

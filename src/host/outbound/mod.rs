@@ -5,7 +5,7 @@
 
 #![allow(dead_code, reason = "each of the features that share this uses a part of it")]
 
-#[cfg(any(feature = "remote", feature = "doctor"))]
+#[cfg(feature = "doctor")]
 mod client;
 mod target;
 mod tls;
@@ -27,7 +27,7 @@ use tokio::time::timeout;
 
 use super::fetcher::FetchError;
 
-#[cfg(any(feature = "remote", feature = "doctor"))]
+#[cfg(feature = "doctor")]
 pub(crate) use client::{Bounds, HttpClient};
 pub(super) use target::Target;
 pub use tls::NoRoots;
