@@ -73,7 +73,7 @@ async fn an_issuer_with_a_path_is_as_good() {
 async fn the_example_lets_every_client_in_and_says_what_would_be_better() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
-    let router = example::routes(example::App::new(origin.clone(), "secret")).unwrap();
+    let router = example::routes(example::App::new(origin.clone(), "secret"), |oauth| oauth).unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     let report = site::examine(&origin).await;
     assert!(report.all_connect(), "{report}");
