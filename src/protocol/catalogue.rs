@@ -382,6 +382,24 @@ mod tests {
         let records = vec![record(r"a\b", "a", false), record("gone", "gone", true), record(r"read\2", "read", false)];
         let catalogue = declared().overlaid(&records);
         assert_eq!((catalogue.ids(), catalogue.retired().len()), (set("all read write"), 3));
+        assert!(catalogue.retired().iter().all(|record| record.retired == Some(Retired::Dead)));
         assert_eq!(catalogue.ids_of(&set("read gone a")), set("read"));
+    }
+
+    #[test]
+    fn whichever_of_code_and_record_restricts_a_scope_is_heeded() {
+        let free = Scope::new("read", "Look").without_consent().declared().unwrap();
+        let bound = Scope::new("read", "Look").reserved().declared().unwrap();
+        for (code, stored) in [(&free, &bound), (&bound, &free)] {
+            let catalogue = ScopeCatalogue::new(vec![code.clone()]).overlaid(std::slice::from_ref(stored));
+            let [scope] = catalogue.scopes() else { panic!("one scope") };
+            assert!(scope.reserved && scope.needs_consent, "{scope:?}");
+        }
+    }
+
+    #[test]
+    fn a_scope_that_dies_takes_none_of_another_name_with_it() {
+        let catalogue = after(&[retire("write", Retired::RunsOut), retire("all", Retired::Dead)]);
+        assert_eq!(all_of(&catalogue, r"read\implied write"), "read write");
     }
 }

@@ -243,4 +243,30 @@ mod tests {
             "depth is bounded"
         );
     }
+
+    #[test]
+    fn what_is_counted_may_be_as_much_as_its_limit() {
+        let with = |uris: usize, name: usize, text: &str| {
+            let uris: Vec<_> = (0..uris).map(|number| format!("https://a.example/{number}")).collect();
+            let body = serde_json::json!({ "redirect_uris": uris, "client_name": "n".repeat(name), "x": text });
+            read(body.to_string().as_bytes(), false).err()
+        };
+        assert_eq!(with(MAX_REDIRECT_URIS, MAX_NAME_CHARS, ""), None);
+        assert_eq!(with(MAX_REDIRECT_URIS + 1, 1, ""), Some(RegistrationReason::RedirectUrisMissing));
+        assert_eq!(with(1, MAX_NAME_CHARS + 1, ""), Some(RegistrationReason::NameTooLong));
+        // Brackets in a text nest nothing, wherever that ends.
+        for text in ["[", "]", r#"\"["#, r#"""#] {
+            assert_eq!(with(1, 1, &text.repeat(100)), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn attack_36_depth_is_counted_outside_of_texts() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!((check_depth(nested(MAX_JSON_DEPTH).as_bytes()), json_depth(b"[{}][]")), (Ok(()), 2));
+        assert!(check_depth(nested(MAX_JSON_DEPTH + 1).as_bytes()).is_err());
+        for (body, depth) in [(r#"["]]"[["#, 3), (r#""\"[""#, 0), (r#""\\"["#, 1), (r#"{"a":"[{"}"#, 1)] {
+            assert_eq!(json_depth(body.as_bytes()), depth, "{body}");
+        }
+    }
 }

@@ -279,4 +279,13 @@ mod tests {
             assert!(ResourceId::parse(text).is_err(), "{text}");
         }
     }
+
+    #[test]
+    fn a_resource_may_have_a_short_host_and_a_long_url() {
+        let short = uri("https://h/a");
+        assert_eq!((short.origin(), short.path()), ("https://h", "/a"));
+        let long = |length: usize| ResourceUri::parse(&format!("https://h.example/{:a<1$}", "", length - 18));
+        assert_eq!(long(2048).map(|uri| uri.as_str().len()), Ok(2048));
+        assert_eq!(long(2049), Err(InvalidResource::NotAbsolute));
+    }
 }

@@ -269,4 +269,15 @@ mod tests {
         );
         assert_eq!(stored.within(&set("read admin x")).as_str(), r"admin read\implied");
     }
+
+    #[test]
+    fn an_id_is_a_name_or_a_name_with_a_number() {
+        for id in ["read", r"read\1", r"read\999999999"] {
+            assert!(is_id(id), "{id}");
+        }
+        for other in ["", r"\1", r"read\", r"read\0", r"read\01", r"read\1234567890", r"read\1x", r"read\x", r"re ad\1"]
+        {
+            assert!(!is_id(other), "{other}");
+        }
+    }
 }

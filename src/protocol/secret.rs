@@ -344,4 +344,20 @@ mod tests {
             shown.contains("BearerText(..)") && shown.contains("SecretHash(..)") && shown.contains("BearerSeed(..)")
         );
     }
+
+    #[test]
+    fn the_secret_of_a_token_is_what_was_minted_and_its_hash_is_the_sha_256_of_that() {
+        let (text, bearer) = minted(BearerKind::Refresh);
+        let (read, secret) = Bearer::parse_with_secret(BearerKind::Refresh, text.expose()).unwrap();
+        assert_eq!(secret.as_bytes(), &[7; 32]);
+        assert_eq!(read.hash.as_bytes().as_slice(), digest(&SHA256, &[7; 32]).as_ref());
+        assert!(read.hash.matches(&bearer.hash));
+    }
+
+    #[test]
+    fn an_id_is_read_back_without_its_top_bit() {
+        for (text, bits) in [("0", 0), ("7fffffffffffffff", u64::MAX >> 1), ("ffffffffffffffff", u64::MAX >> 1)] {
+            assert_eq!(text.parse::<OrderedId>().unwrap().to_bits(), bits);
+        }
+    }
 }

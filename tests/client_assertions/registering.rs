@@ -173,6 +173,19 @@ async fn what_the_app_grants_a_client_with_keys_stays_while_it_has_keys() {
 }
 
 #[tokio::test]
+async fn attack_25_a_client_that_manages_itself_chooses_no_audience() {
+    let world = World::with(Builder::registration_management);
+    let key = Key::new("ES256", "k");
+    let registered = world.register(&metadata(&[&key])).await.json();
+    let id = client(&registered).id;
+    let change = json!({ "jwks": metadata(&[&key])["jwks"], "token_endpoint_audience": true });
+    assert_eq!(manage(&world, &registered, Method::PUT, &change).await.status(), StatusCode::OK);
+    let for_endpoint = changed(claims(&world, &id), &json!({ "aud": "https://app.example/oauth/token" }));
+    own_access(&world, &key.sign(&for_endpoint)).await.assert_error(401, "invalid_client");
+    own_access(&world, &key.sign(&claims(&world, &id))).await.assert_error(400, "unauthorized_client");
+}
+
+#[tokio::test]
 async fn attack_28_a_client_that_changes_its_method_is_held_to_the_new_one() {
     let world = World::with(Builder::registration_management);
     let key = Key::new("ES256", "k");
