@@ -223,3 +223,59 @@ const fn refused(reason: AuthorizeReason) -> &'static str {
         | Reason::NumberMalformed => "There is a mistake in the app’s request.",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::AuthorizeReason::{AccessDenied, GrantNotAllowed, LoginRequired, ResourceUnknown, ScopeEmpty, Vetoed};
+    use super::DocumentReason::{ContentType, NotAdmitted, TimedOut};
+    use super::PageReason::*;
+    use super::*;
+
+    const WITH_A_WAY_BACK: [PageReason; 6] =
+        [PromptExpired, ClientChanged, ScopeRetired, ResourceRetired, OtherUser, NobodySignedIn];
+    const WITHOUT: [PageReason; 20] = [
+        ClientMissing,
+        ClientUnknown,
+        ClientBlocked,
+        Document(NotAdmitted),
+        Document(TimedOut),
+        Document(ContentType),
+        RedirectUriMissing,
+        RedirectUriNotRegistered,
+        RequestRefused(LoginRequired),
+        RequestRefused(ScopeEmpty),
+        RequestRefused(ResourceUnknown),
+        RequestRefused(GrantNotAllowed),
+        RequestRefused(AccessDenied),
+        RequestRefused(Vetoed),
+        PromptForged,
+        OtherBrowser,
+        CrossSite,
+        DecisionMissing,
+        TooLarge,
+        Unavailable,
+    ];
+
+    #[test]
+    fn every_page_says_what_is_wrong_and_what_can_be_done() {
+        for reason in [WITH_A_WAY_BACK.as_slice(), &WITHOUT].concat() {
+            let description = reason.description();
+            assert!(description.len() > 20 && description.ends_with('.'), "{reason:?}: {description:?}");
+            for advice in [true, false].map(|can_start_again| reason.advice(can_start_again)) {
+                assert!(advice.starts_with("Nothing was shared. ") && advice.ends_with('.'), "{reason:?}: {advice:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_can_be_done_follows_what_the_page_has() {
+        for reason in WITH_A_WAY_BACK {
+            let (here, elsewhere) = (reason.advice(true), reason.advice(false));
+            assert!(here != elsewhere && !here.contains("from "), "{reason:?}: {here:?}");
+            assert!(elsewhere.contains("start again from "), "{reason:?}: {elsewhere:?}");
+        }
+        for reason in WITHOUT {
+            assert_eq!(reason.advice(true), reason.advice(false), "{reason:?}");
+        }
+    }
+}
