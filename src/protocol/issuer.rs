@@ -177,4 +177,14 @@ mod tests {
             assert!(!is_loopback_host(bad), "{bad}");
         }
     }
+
+    #[test]
+    fn its_parts_are_those_of_its_text() {
+        let parts = |text| {
+            let issuer = Issuer::parse(text).unwrap();
+            (issuer.authority().to_owned(), issuer.is_https(), issuer.is_loopback())
+        };
+        assert_eq!(parts("https://app.example/x"), ("app.example".to_owned(), true, false));
+        assert_eq!(parts("http://127.0.0.1:4000"), ("127.0.0.1:4000".to_owned(), false, true));
+    }
 }

@@ -234,3 +234,46 @@ fn rsa(jwk: &Map<String, Value>) -> Result<Material, InvalidKeys> {
     }
     Ok(Material::Rsa { n, e })
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(keys: &[Value]) -> Result<(), InvalidKeys> {
+        KeySet::parse(&json!({ "keys": keys }).to_string()).map(drop)
+    }
+
+    fn rsa(last: u8, exponent: &str) -> Value {
+        let mut modulus = [0x80; 256];
+        modulus[255] = last;
+        json!({ "kty": "RSA", "n": URL_SAFE_NO_PAD.encode(modulus), "e": exponent })
+    }
+
+    #[test]
+    fn attack_25_whatever_has_a_trait_of_a_shared_secret_is_one() {
+        for key in [json!({ "kty": "oct" }), json!({ "kty": "oct", "k": "AA" }), json!({ "kty": "RSA", "k": "AA" })] {
+            assert_eq!(read(std::slice::from_ref(&key)), Err(InvalidKeys::Symmetric), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_modulus_and_an_exponent_are_odd_and_of_a_size_that_is_worth_something() {
+        for exponent in ["Aw", "AQAB"] {
+            assert_eq!(read(&[rsa(1, exponent)]), Ok(()), "{exponent}");
+            assert_eq!(read(&[rsa(2, exponent)]), Err(InvalidKeys::Malformed), "an even modulus");
+        }
+        for exponent in ["AQ", "BA", "AQAD", "AQAAAAM", "AAM"] {
+            assert_eq!(read(&[rsa(1, exponent)]), Err(InvalidKeys::Malformed), "{exponent}");
+        }
+    }
+
+    #[test]
+    fn a_set_has_so_many_keys_and_no_more() {
+        let keys = vec![rsa(1, "AQAB"); MAX_KEYS + 1];
+        assert_eq!((read(&keys[1..]), read(&keys)), (Ok(()), Err(InvalidKeys::TooMany)));
+    }
+}

@@ -89,3 +89,16 @@ pub fn change(client: &Client, asked: Registration, seed: &NewClientSeed) -> Res
 const fn may_name_token_endpoint(present: &ClientAuthentication) -> bool {
     matches!(present, ClientAuthentication::Keys(ClientKeys { token_endpoint_audience: true, .. }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::bearer;
+
+    #[test]
+    fn a_token_is_read_after_its_scheme_alone() {
+        assert_eq!((bearer(b"Bearer x"), bearer(b"bEARER  x ")), (Some("x"), Some("x")));
+        for other in ["", "Bearer", "Bearer ", "Bearer  ", "Basic x", "Digest x", "Bearerx y"] {
+            assert_eq!(bearer(other.as_bytes()), None, "{other:?}");
+        }
+    }
+}
