@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::protocol::time::Timestamp;
 
 const WINDOW: Duration = Duration::from_mins(1);
-/// Sites, users or clients, of each kind, of whom is known what was fetched. Each of them took a fetch within the last minute, or makes
-/// room for another.
+/// Sites, users or clients, of each kind, of whom is known what was fetched. Each of them took a fetch within the last
+/// minute, or makes room for another.
 const MOST: usize = 4096;
 
 /// So many fetches a minute for each site, each user or each client.
@@ -30,26 +30,23 @@ impl FetchBudget {
 
     /// Takes one fetch, if there is one left.
     pub(super) fn take(&self, key: &str, now: Timestamp) -> bool {
-        take(&mut self.spent.lock().unwrap_or_else(PoisonError::into_inner), key, self.most, now)
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        // A clock that was set back begins anew.
+        let is_open = |window: &Window| window.began <= now && now.since(window.began) < WINDOW;
+        if let Some(window) = spent.get_mut(key).filter(|window| is_open(window)) {
+            window.count = window.count.saturating_add(1);
+            return window.count <= self.most;
+        }
+        if spent.len() >= MOST {
+            spent.retain(|_, window| is_open(window));
+        }
+        if spent.len() >= MOST {
+            let oldest = spent.iter().min_by_key(|(_, window)| window.began).map(|(key, _)| key.clone());
+            oldest.and_then(|key| spent.remove(&key));
+        }
+        spent.insert(key.to_owned(), Window { began: now, count: 1 });
+        self.most > 0
     }
-}
-
-fn take(windows: &mut HashMap<String, Window>, key: &str, most: u32, now: Timestamp) -> bool {
-    // A clock that was set back begins anew.
-    let is_open = |window: &Window| window.began <= now && now.since(window.began) < WINDOW;
-    if let Some(window) = windows.get_mut(key).filter(|window| is_open(window)) {
-        window.count = window.count.saturating_add(1);
-        return window.count <= most;
-    }
-    if windows.len() >= MOST {
-        windows.retain(|_, window| is_open(window));
-    }
-    if windows.len() >= MOST {
-        let oldest = windows.iter().min_by_key(|(_, window)| window.began).map(|(key, _)| key.clone());
-        oldest.and_then(|key| windows.remove(&key));
-    }
-    windows.insert(key.to_owned(), Window { began: now, count: 1 });
-    most > 0
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! What is in force: the policy of the code with the scopes and resources that are stored, read again every other second.
+//! What is in force: the policy of the code with the scopes and resources that are stored, read again every other
+//! second.
 
 use std::fmt;
 use std::future::poll_fn;

@@ -3,8 +3,6 @@
 //! There is no pool, no proxy and nothing that follows redirects, so that none of them has to be switched off. Which
 //! addresses may be reached is for those who use this to say.
 
-#![allow(dead_code, reason = "each of the features that share this uses a part of it")]
-
 #[cfg(feature = "doctor")]
 mod client;
 mod target;
