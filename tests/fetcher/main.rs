@@ -6,9 +6,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[allow(dead_code, reason = "its other user makes more of it")]
-#[path = "../client_assertions/keys.rs"]
-mod signing;
 mod site;
 mod through_the_server;
 

@@ -7,8 +7,8 @@ use grantor::MetadataDocuments;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::signing::{Key, claims, jwks, post};
 use crate::site::{LIMIT, PUBLIC, Site};
+use crate::support::signing::{Key, claims, jwks, post};
 use crate::support::{CALLBACK, Client, World};
 
 const URL: &str = "https://client.example/client.json";

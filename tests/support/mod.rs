@@ -9,6 +9,7 @@ pub mod losses;
 pub mod machines;
 pub mod refreshing;
 pub mod secrets;
+pub mod signing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
