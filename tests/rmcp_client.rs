@@ -1,13 +1,15 @@
-//! The crate `rmcp` as a client of `examples/mcp.rs`: discovery, registration, consent, tools, step-up and refresh.
+//! The crate `rmcp` as a client of `examples/mcp.rs`: discovery, registration or a metadata document, consent, tools,
+//! step-up and refresh.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
-#[allow(dead_code, reason = "an example has a `main`, which nobody calls here")]
-#[path = "../examples/mcp.rs"]
-mod example;
+#[allow(dead_code, reason = "a program has a `main`, which nobody calls here")]
+#[path = "interop/server.rs"]
+mod interop;
 #[path = "oauth2_crate/visitor.rs"]
 mod visitor;
 
+use interop::example;
 use rmcp::ServiceExt as _;
 use rmcp::model::{CallToolRequestParams, CallToolResult};
 use rmcp::transport::StreamableHttpClientTransport;
@@ -21,11 +23,16 @@ use visitor::Visitor;
 
 const REDIRECT_URI: &str = "http://127.0.0.1:8787/callback/1";
 
-/// Starts the example's app; its MCP endpoint.
-async fn start() -> String {
+const DOCUMENT: &str = "https://client.example/probe.json";
+
+/// Starts the example's app, which knows clients by registration or by `document`; its MCP endpoint.
+async fn start(document: Option<&str>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
-    let router = example::routes(example::App::new(origin.clone(), "secret"), |oauth| oauth).unwrap();
+    let router = match document {
+        Some(_) => interop::routes(origin.clone(), "secret").await.unwrap(),
+        None => example::routes(example::App::new(origin.clone(), "secret"), |oauth| oauth).unwrap(),
+    };
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     format!("{origin}/mcp")
 }
@@ -35,10 +42,14 @@ async fn consent(ada: &mut Visitor, address: &str) -> Url {
     ada.go(Url::parse(address).unwrap(), REDIRECT_URI, &["Log in", "Allow"]).await
 }
 
-async fn authorize(ada: &mut Visitor, mcp: &str) -> AuthorizationManager {
+async fn authorize(ada: &mut Visitor, mcp: &str, document: Option<&str>) -> AuthorizationManager {
     let mut state = OAuthState::new(mcp, None).await.unwrap();
-    let request = AuthorizationRequest::new(REDIRECT_URI).with_client_name("rmcp").with_initial_scope_selection();
+    let mut request = AuthorizationRequest::new(REDIRECT_URI).with_client_name("rmcp").with_initial_scope_selection();
+    if let Some(url) = document {
+        request = request.with_client_metadata_url(url);
+    }
     state.start_authorization(request).await.unwrap();
+    assert_eq!(state.get_authorization_url().await.unwrap().contains("probe.json"), document.is_some());
     let back = consent(ada, &state.get_authorization_url().await.unwrap()).await;
     state.handle_callback_url(back.as_str()).await.unwrap();
     state.into_authorization_manager().unwrap()
@@ -54,10 +65,19 @@ fn text(result: &CallToolResult) -> String {
 }
 
 #[tokio::test]
-async fn it_connects_calls_tools_steps_up_and_refreshes() {
-    let mcp = start().await;
+async fn it_registers_calls_tools_steps_up_and_refreshes() {
+    goes_the_whole_way(None).await;
+}
+
+#[tokio::test]
+async fn it_connects_with_a_metadata_document_and_without_registration() {
+    goes_the_whole_way(Some(DOCUMENT)).await;
+}
+
+async fn goes_the_whole_way(document: Option<&str>) {
+    let mcp = start(document).await;
     let mut ada = Visitor::typing("password", "secret");
-    let manager = authorize(&mut ada, &mcp).await;
+    let manager = authorize(&mut ada, &mcp, document).await;
     let auth = AuthClient::new(reqwest::Client::new(), manager);
     let config = StreamableHttpClientTransportConfig::with_uri(mcp.as_str());
     let transport = StreamableHttpClientTransport::with_client(auth.clone(), config);

@@ -7,8 +7,9 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use axum::Router;
 use grantor::host::Network;
-use grantor::{GuardedFetcher, MetadataDocuments, Registration};
+use grantor::{Builder, GuardedFetcher, MetadataDocuments, Registration};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,13 +20,15 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 #[allow(dead_code, reason = "an example has a `main`, which nobody calls here")]
 #[path = "../../examples/mcp.rs"]
-mod example;
+pub(crate) mod example;
 
-/// What both probes have in common. Each of them has a redirect URI of its own.
+/// What the probes have in common. Each of them has a redirect URI of its own.
 const DOCUMENT: &str = r#"{
     "client_id": "https://client.example/probe.json",
     "client_name": "Probe with a document",
-    "redirect_uris": ["http://localhost:8123/callback", "http://localhost:8124/callback"],
+    "redirect_uris": [
+        "http://localhost:8123/callback", "http://localhost:8124/callback", "http://127.0.0.1:8787/callback/1"
+    ],
     "grant_types": ["authorization_code", "refresh_token"],
     "response_types": ["code"],
     "token_endpoint_auth_method": "none"
@@ -81,15 +84,18 @@ async fn answer(acceptor: TlsAcceptor, stream: TcpStream) -> io::Result<()> {
     stream.shutdown().await
 }
 
+/// The example's app, in which a metadata document is the only way to become a client.
+pub(crate) async fn routes(origin: String, password: &str) -> Result<Router, Failure> {
+    let documents = MetadataDocuments::new(site().await?);
+    let builder = |oauth: Builder| oauth.registration(Registration::Off).client_metadata_documents(documents);
+    example::routes(example::App::new(origin, password), builder).map_err(|error| error.to_string().into())
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     #[allow(clippy::disallowed_methods, reason = "a program reads its own environment")]
     let (port, password) = (std::env::var("PORT")?, std::env::var("PASSWORD")?);
     let address = format!("127.0.0.1:{port}");
-    let documents = MetadataDocuments::new(site().await?);
-    let app = example::App::new(format!("http://{address}"), &password);
-    let router =
-        example::routes(app, |oauth| oauth.registration(Registration::Off).client_metadata_documents(documents));
-    let router = router.map_err(|error| error.to_string())?;
+    let router = routes(format!("http://{address}"), &password).await?;
     Ok(axum::serve(TcpListener::bind(&address).await?, router).await?)
 }
