@@ -10,7 +10,8 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::{Router, routing::any_service, routing::get};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use grantor::{
-    Builder, Host, HostError, MemoryStorage, Principal, Refusal, Registration, ReturnTo, Server, SignIn, User,
+    Builder, GuardedFetcher, Host, HostError, MemoryStorage, MetadataDocuments, Principal, Refusal, Registration,
+    Resource, ReturnTo, Server, SignIn, User,
 };
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rmcp::handler::server::{tool::Extension, wrapper::Parameters};
@@ -110,8 +111,9 @@ pub(crate) fn routes(app: App, change: impl FnOnce(Builder) -> Builder) -> Resul
         .scope("projects:write", "Create projects")
         .scope("projects:delete", "Delete projects for ever")
         .default_scopes("projects:read projects:write")
-        .resource("/mcp")
-        .registration(Registration::Open);
+        .resource(Resource::new("/mcp").also_for_origin()) // ChatGPT asks for the origin
+        .client_metadata_documents(MetadataDocuments::new(GuardedFetcher::new()?)) // Claude, VS Code and others have one
+        .registration(Registration::Open); // Cursor, Gemini CLI and others register themselves
     let oauth = change(oauth).build()?;
     let projects = Projects::default();
     let config = StreamableHttpServerConfig::default().with_legacy_session_mode(false).with_json_response(true);

@@ -70,11 +70,27 @@ async fn an_issuer_with_a_path_is_as_good() {
 }
 
 #[tokio::test]
-async fn the_example_lets_every_client_in_and_says_what_would_be_better() {
+async fn every_client_connects_to_the_example() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     let router = example::routes(example::App::new(origin.clone(), "secret"), |oauth| oauth).unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    for report in [site::examine(&origin).await, site::examine_registering(&origin).await] {
+        assert_eq!(found(&report), [""; 0], "{report}");
+        assert!(report.all_connect(), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_deployment_leaves_out_is_said_of_those_who_miss_it() {
+    let leave_out = |plain: grantor::Builder| {
+        plain
+            .scope("projects:read", "See your projects")
+            .default_scopes("projects:read")
+            .resource("/mcp")
+            .registration(grantor::Registration::Open)
+    };
+    let origin = site::start_plain(leave_out, Arc::new(|_, _| {})).await;
     let report = site::examine(&origin).await;
     assert!(report.all_connect(), "{report}");
     assert_eq!(found(&report), ["no_metadata_documents"], "{report}");

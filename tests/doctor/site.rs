@@ -43,19 +43,25 @@ pub(crate) fn documents() -> MetadataDocuments {
     MetadataDocuments::new(NoDocuments)
 }
 
-/// A deployment; its origin.
+/// A deployment that lacks nothing; its origin.
 pub(crate) async fn start(change: impl FnOnce(Builder) -> Builder, spoil: Spoil) -> String {
+    let whole = |plain: Builder| {
+        plain
+            .scope("projects:read", "See your projects")
+            .default_scopes("projects:read")
+            .resource(Resource::new("/mcp").also_for_origin())
+            .client_metadata_documents(documents())
+            .registration(Registration::Open)
+    };
+    start_plain(|plain| change(whole(plain)), spoil).await
+}
+
+/// A deployment of a builder with nothing but a store and an app; its origin.
+pub(crate) async fn start_plain(complete: impl FnOnce(Builder) -> Builder, spoil: Spoil) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
-    let builder = Server::builder(&origin)
-        .storage(MemoryStorage::new())
-        .host(App)
-        .scope("projects:read", "See your projects")
-        .default_scopes("projects:read")
-        .resource(Resource::new("/mcp").also_for_origin())
-        .client_metadata_documents(documents())
-        .registration(Registration::Open);
-    let oauth = change(builder).build().unwrap();
+    let plain = Server::builder(&origin).storage(MemoryStorage::new()).host(App);
+    let oauth = complete(plain).build().unwrap();
     let guard = oauth.resource("/mcp").unwrap().require("").unwrap();
     let app = Router::new()
         .route("/mcp", any(|| async { "in" }).layer(guard))
