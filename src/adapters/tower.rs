@@ -1,11 +1,13 @@
 //! A tower service for the endpoints, and the guard as a tower layer.
 
 use std::convert::Infallible;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::{CONNECTION, EXPECT, HeaderValue};
+use http::request::Parts;
+use http::{Request, Response, Version};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full, Limited};
 use tower_layer::Layer;
@@ -86,7 +88,8 @@ impl<S, B, R> Service<Request<B>> for Guarded<S>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
-    B: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
     R: From<Bytes> + Send + 'static,
 {
     type Response = Response<R>;
@@ -114,8 +117,24 @@ where
                     }
                     Ok(response)
                 }
-                Err(refusal) => Ok(refusal.response().map(R::from)),
+                Err(refusal) => Ok(finished(&parts, body, refusal.response()).await.map(R::from)),
             }
         })
     }
+}
+
+/// The answer to a request that nobody reads, once its body is out of the way of the next one on the connection.
+///
+/// Under HTTP/1.1 a server ends a connection whose request was not read to its end, and a client that is about to use
+/// it again finds that out too late: what will not be waited for must be said (RFC 9112 §9.6).
+async fn finished<B: Body + Send>(request: &Parts, body: B, mut answer: Response<Bytes>) -> Response<Bytes> {
+    if request.version > Version::HTTP_11 || body.is_end_stream() {
+        return answer;
+    }
+    let is_short = body.size_hint().exact().is_some_and(|bytes| bytes <= MAX_BODY as u64);
+    // RFC 9110 §10.1.1: whoever expects to be told to go on has sent nothing yet.
+    if !is_short || request.headers.contains_key(EXPECT) || pin!(body).collect().await.is_err() {
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
 }

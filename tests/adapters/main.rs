@@ -4,6 +4,7 @@
 #![allow(clippy::future_not_send, reason = "actix does not leave its thread")]
 
 mod app;
+mod connections;
 mod front;
 mod guarded;
 mod managed;
