@@ -1,0 +1,130 @@
+//! grantor beside its rivals and the bare hardware, in one run: `cargo bench --bench rivals`.
+
+mod oauth_as;
+mod ours;
+mod oxide;
+mod table;
+
+use std::future::Future;
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use criterion::{BatchSize, Criterion};
+use oauth_as::OauthAs;
+use ours::Ours;
+use oxide::Oxide;
+
+/// Nothing here waits: all stores are in memory.
+pub(crate) fn now<T>(operation: impl Future<Output = T>) -> T {
+    match pin!(operation).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("a store in memory waited"),
+    }
+}
+
+/// So many live tokens there are while requests are guarded.
+const FEW: usize = 1_000;
+const MANY: usize = 1_000_000;
+
+fn exchange(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("exchange");
+    let (ours, theirs, mut oxide) = (Ours::new(), OauthAs::new(), Oxide::new());
+    group.bench_function("ours", |b| b.iter_batched(|| ours.redeems(), |r| ours.handle(r), BatchSize::SmallInput));
+    group.bench_function("oauth-as", |b| {
+        b.iter_batched(|| theirs.redeems(), |r| theirs.token(r), BatchSize::SmallInput)
+    });
+    group.bench_function("oauth-as by its service", |b| {
+        b.iter_batched(|| theirs.redeems_over_http(), |r| theirs.handle(r), BatchSize::SmallInput);
+    });
+    let oxide = std::cell::RefCell::new(&mut oxide);
+    group.bench_function("oxide-auth", |b| {
+        b.iter_batched(|| oxide.borrow_mut().redeems(), |r| oxide.borrow_mut().exchanges(r), BatchSize::SmallInput);
+    });
+    group.finish();
+}
+
+fn whole_way(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("authorize and exchange");
+    let (ours, theirs) = (Ours::new(), OauthAs::new());
+    group.bench_function("ours", |b| {
+        b.iter_batched(|| ours.asks(), |r| ours.goes_the_whole_way(r), BatchSize::SmallInput)
+    });
+    group.bench_function("oauth-as", |b| {
+        b.iter_batched(|| theirs.asks(), |r| theirs.goes_the_whole_way(&r), BatchSize::SmallInput);
+    });
+    group.finish();
+}
+
+fn refresh(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("refresh");
+    let (ours, theirs) = (Ours::new(), OauthAs::new());
+    group.bench_function("ours", |b| b.iter_batched(|| ours.refreshes(), |r| ours.handle(r), BatchSize::SmallInput));
+    group.bench_function("oauth-as", |b| {
+        b.iter_batched(|| theirs.refreshes(), |r| theirs.token(r), BatchSize::SmallInput)
+    });
+    group.finish();
+}
+
+fn client_credentials(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("client credentials");
+    let (ours, theirs) = (Ours::new(), OauthAs::new());
+    group.bench_function("ours", |b| {
+        b.iter_batched(|| ours.client_credentials(), |r| ours.handle(r), BatchSize::SmallInput)
+    });
+    group.bench_function("oauth-as", |b| {
+        b.iter_batched(|| theirs.client_credentials(), |r| theirs.token(r), BatchSize::SmallInput);
+    });
+    group.finish();
+}
+
+fn introspect(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("introspection");
+    let ours = Ours::new();
+    let token = ours.token();
+    group.bench_function("ours", |b| {
+        b.iter_batched(|| ours.introspects(&token), |r| ours.handle(r), BatchSize::SmallInput)
+    });
+    group.finish();
+}
+
+fn guard(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("guard");
+    for (live, name) in [(FEW, "few"), (MANY, "many")] {
+        let ours = Ours::new();
+        let requests: Vec<_> = (0..live).map(|_| ours.shows(&ours.token())).collect();
+        let mut at = 0;
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                // A step that is prime to their number leads to all of them, and to no neighbour.
+                at = (at + 7_919) % live;
+                ours.guards(black_box(&requests[at]));
+            });
+        });
+    }
+    let theirs = OauthAs::new();
+    let token = theirs.token(theirs.client_credentials()).access_token;
+    group.bench_function("oauth-as", |b| b.iter(|| theirs.guards(black_box(&token))));
+    let mut oxide = Oxide::new();
+    let shown = oxide.shows();
+    group
+        .bench_function("oxide-auth", |b| b.iter_batched(|| shown.clone(), |r| oxide.guards(r), BatchSize::SmallInput));
+    let token = Ours::new().token();
+    group.bench_function("SHA-256 of a token", |b| {
+        b.iter(|| ring::digest::digest(&ring::digest::SHA256, black_box(token.as_bytes())));
+    });
+    group.finish();
+}
+
+fn main() {
+    assert_eq!(ours::challenge(), ours::CHALLENGE);
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .configure_from_args();
+    for bench in [exchange, whole_way, refresh, client_credentials, introspect, guard] {
+        bench(&mut criterion);
+    }
+    table::print();
+}

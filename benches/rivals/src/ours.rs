@@ -1,0 +1,147 @@
+//! grantor: every call is a request and a response, from the bytes of one to those of the other.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use grantor::protocol::client::ConsentPolicy;
+use grantor::{Guard, Host, HostError, MemoryStorage, NewClient, Server, SignIn, User};
+use http::request::Parts;
+use http::{Request, header};
+
+use crate::now;
+
+const ISSUER: &str = "https://app.example";
+pub(crate) const CALLBACK: &str = "https://client.example/cb";
+pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub(crate) const SECRET: &str = "mJ2yfFq0S3eYwB9nTg6hVxLzRk4pUcDa8oNs1iEv5bQ";
+
+/// Somebody is signed in whenever it is asked: what that costs is the app's.
+struct App;
+
+impl Host for App {
+    async fn signed_in(&self, _: &Parts) -> Result<Option<User>, HostError> {
+        Ok(Some(User::new("alice", "alice@app.example", "session")))
+    }
+
+    async fn sign_in(&self, _: &Parts, _: SignIn) -> Result<String, HostError> {
+        Err(HostError::new("nobody has to sign in"))
+    }
+}
+
+pub(crate) struct Ours {
+    server: Server,
+    guard: Guard,
+    authorize: String,
+}
+
+impl Ours {
+    pub(crate) fn new() -> Self {
+        let server = Server::builder(ISSUER)
+            .storage(MemoryStorage::new())
+            .host(App)
+            .scope("projects:read", "See your projects")
+            .scope("projects:write", "Change your projects")
+            .resource("/api")
+            // Its own clients are asked nothing, so that a request to authorize is answered with a code.
+            .client(NewClient::public("App").id("app").redirect_uri(CALLBACK).consent(ConsentPolicy::Skip))
+            .client(NewClient::confidential("Job").id("job").secret(SECRET).client_credentials().introspects(["/api"]))
+            .build()
+            .unwrap();
+        let guard = server.resource("/api").unwrap().require("projects:read").unwrap();
+        let authorize = format!(
+            "/oauth/authorize?response_type=code&client_id=app&redirect_uri={}&scope=projects:read%20projects:write\
+             &state=s&code_challenge={CHALLENGE}&code_challenge_method=S256&resource={}",
+            "https%3A%2F%2Fclient.example%2Fcb", "https%3A%2F%2Fapp.example%2Fapi"
+        );
+        Self { server, guard, authorize }
+    }
+
+    fn post(&self, form: String, basic: bool) -> Request<Bytes> {
+        let request = Request::post("/oauth/token").header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = match basic {
+            true => request.header(header::AUTHORIZATION, Self::basic()),
+            false => request,
+        };
+        request.body(form.into()).unwrap()
+    }
+
+    fn basic() -> String {
+        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("job:{SECRET}")))
+    }
+
+    /// A request to authorize.
+    pub(crate) fn asks(&self) -> Request<Bytes> {
+        Request::get(&self.authorize).body(Bytes::new()).unwrap()
+    }
+
+    /// The request that redeems a fresh code.
+    pub(crate) fn redeems(&self) -> Request<Bytes> {
+        self.redeems_code(&self.code(self.asks()))
+    }
+
+    fn redeems_code(&self, code: &str) -> Request<Bytes> {
+        let form = format!(
+            "grant_type=authorization_code&client_id=app&code={code}&code_verifier={VERIFIER}\
+             &redirect_uri=https%3A%2F%2Fclient.example%2Fcb&resource=https%3A%2F%2Fapp.example%2Fapi"
+        );
+        self.post(form, false)
+    }
+
+    fn code(&self, asks: Request<Bytes>) -> String {
+        let answer = now(self.server.handle(asks));
+        let location = answer.headers()[header::LOCATION].to_str().unwrap();
+        let (_, code) = location.split_once("code=").unwrap();
+        code.split('&').next().unwrap().to_owned()
+    }
+
+    pub(crate) fn handle(&self, request: Request<Bytes>) -> http::Response<Bytes> {
+        let answer = now(self.server.handle(request));
+        assert_eq!(answer.status(), 200);
+        answer
+    }
+
+    /// From the request to authorize up to the tokens.
+    pub(crate) fn goes_the_whole_way(&self, asks: Request<Bytes>) -> http::Response<Bytes> {
+        let code = self.code(asks);
+        self.handle(self.redeems_code(&code))
+    }
+
+    /// The request that uses a fresh refresh token.
+    pub(crate) fn refreshes(&self) -> Request<Bytes> {
+        let tokens: serde_json::Value = serde_json::from_slice(self.handle(self.redeems()).body()).unwrap();
+        let token = tokens["refresh_token"].as_str().unwrap();
+        self.post(format!("grant_type=refresh_token&client_id=app&refresh_token={token}"), false)
+    }
+
+    pub(crate) fn client_credentials(&self) -> Request<Bytes> {
+        self.post("grant_type=client_credentials&resource=https%3A%2F%2Fapp.example%2Fapi".to_owned(), true)
+    }
+
+    /// A fresh access token.
+    pub(crate) fn token(&self) -> String {
+        let tokens: serde_json::Value = serde_json::from_slice(self.handle(self.client_credentials()).body()).unwrap();
+        tokens["access_token"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn introspects(&self, token: &str) -> Request<Bytes> {
+        let request = Request::post("/oauth/introspect")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::AUTHORIZATION, Self::basic());
+        request.body(format!("token={token}").into()).unwrap()
+    }
+
+    /// A request to a guarded route.
+    pub(crate) fn shows(&self, token: &str) -> Parts {
+        Request::get("/api").header(header::AUTHORIZATION, format!("Bearer {token}")).body(()).unwrap().into_parts().0
+    }
+
+    pub(crate) fn guards(&self, request: &Parts) {
+        assert!(now(self.guard.check(request)).is_ok());
+    }
+}
+
+/// What hides the challenge of a verifier: SHA-256, as every peer has it.
+pub(crate) fn challenge() -> String {
+    URL_SAFE_NO_PAD.encode(ring::digest::digest(&ring::digest::SHA256, VERIFIER.as_bytes()))
+}
