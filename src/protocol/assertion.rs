@@ -122,11 +122,7 @@ impl ClientAssertion {
         if !is_for_issuer && !audience.is_token_endpoint(&self.audience) {
             return Err(AssertionReason::Audience);
         }
-        let is_signed = match keys.and_then(|keys| keys.set(fetched)) {
-            Some(set) => self.is_signed_by(set),
-            None => self.jws.is_by_nobody(),
-        };
-        if !is_signed {
+        if !self.jws.is_by(keys.and_then(|keys| keys.set(fetched))) {
             return Err(AssertionReason::Signature);
         }
         if !is_for_issuer && !keys.is_some_and(|keys| keys.token_endpoint_audience) {
@@ -144,7 +140,7 @@ impl ClientAssertion {
     }
 
     pub(super) fn is_signed_by(&self, keys: &KeySet) -> bool {
-        self.jws.is_by(keys)
+        self.jws.is_by(Some(keys))
     }
 
     fn check_times(&self, now: Timestamp) -> Result<(), AssertionReason> {
