@@ -185,3 +185,55 @@ fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, As
     let duration = duration.ok_or(AssertionReason::Malformed)?;
     Ok(Some(Timestamp::from_millis(0).after(duration)))
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn assertion(more: &str) -> ClientAssertion {
+        let part = |json: &str| URL_SAFE_NO_PAD.encode(json);
+        let claims = format!(r#"{{"iss":"c","sub":"c","aud":"https://h.example","jti":"j",{more}}}"#);
+        ClientAssertion::read(&format!("{}.{}.AA", part(r#"{"alg":"ES256"}"#), part(&claims))).unwrap()
+    }
+
+    #[test]
+    fn an_assertion_has_at_most_8192_bytes() {
+        let of = |length| ClientAssertion::read(&"a".repeat(length)).unwrap_err();
+        assert_eq!((of(8192), of(8193)), (AssertionReason::Malformed, AssertionReason::TooLarge));
+    }
+
+    #[test]
+    fn times_are_judged_to_the_millisecond_with_a_minute_for_the_clients_clock() {
+        let (skew, hour) = (60_000, 3_600_000);
+        for (expires, starts, expected) in [
+            (1 - skew, 0, Ok(())),
+            (-skew, 0, Err(AssertionReason::Expired)),
+            (hour + skew, 0, Ok(())),
+            (hour + skew + 1, 0, Err(AssertionReason::TooLong)),
+            (1_000, skew, Ok(())),
+            (1_000, skew + 1, Err(AssertionReason::TooEarly)),
+        ] {
+            let at = |offset: i64| Timestamp::from_millis(NOW.as_millis().checked_add_signed(offset).unwrap());
+            let mut assertion = assertion(r#""exp":1"#);
+            (assertion.expires_at, assertion.good_from) = (at(expires), at(starts));
+            assert_eq!(assertion.check_times(NOW), expected, "{expires} {starts}");
+        }
+    }
+
+    #[test]
+    fn the_later_of_two_starts_counts() {
+        for (claims, millis) in [
+            (r#""exp":9"#, 0),
+            (r#""exp":9,"nbf":2"#, 2_000),
+            (r#""exp":9,"nbf":2,"iat":3.5"#, 3_500),
+            (r#""exp":9,"nbf":4,"iat":3"#, 4_000),
+        ] {
+            assert_eq!(assertion(claims).good_from.as_millis(), millis, "{claims}");
+        }
+    }
+}

@@ -305,6 +305,16 @@ mod tests {
     }
 
     #[test]
+    fn a_document_has_at_most_so_many_bytes() {
+        let of = |length: usize| {
+            let mut body = with("");
+            body.push_str(&" ".repeat(length - body.len()));
+            read(&body).map(drop)
+        };
+        assert_eq!((of(MAX_BYTES), of(MAX_BYTES + 1)), (Ok(()), Err(DocumentReason::DocumentTooLarge)));
+    }
+
+    #[test]
     fn of_the_methods_of_a_document_those_count_for_which_it_has_keys() {
         let jwks = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
         let (here, elsewhere) =

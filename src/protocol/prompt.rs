@@ -41,7 +41,7 @@ impl PromptId {
     /// The highest name of a prompt that was made at `time` or before.
     #[must_use]
     pub fn last_at(time: Timestamp) -> Self {
-        let last = (1 << 48) - 1;
+        let last = 0xffff_ffff_ffff;
         Self::new(Timestamp::from_millis(time.as_millis().min(last)), [0xff; 10])
     }
 
@@ -383,6 +383,21 @@ impl Uncommitted {
             Decided::ClientChanged => Err(NotDecided::ClientChanged(Box::new(self.prompt))),
             Decided::ConsentGone => Err(NotDecided::ConsentGone(Box::new(self.prompt.request))),
             Decided::Collision => Err(NotDecided::Collision(Box::new(self.prompt))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_name_of_a_time_is_behind_all_that_were_made_until_then() {
+        let at = Timestamp::from_millis;
+        assert_eq!(PromptId::last_at(at(5)), PromptId::new(at(5), [0xff; 10]));
+        assert!(PromptId::last_at(at(5)) < PromptId::new(at(6), [0; 10]));
+        for millis in [(1 << 48) - 1, 1 << 48, u64::MAX] {
+            assert_eq!(PromptId::last_at(at(millis)).as_bytes(), &[0xff; 16], "{millis}");
         }
     }
 }

@@ -69,7 +69,7 @@ fn names_and_addresses_are_shown_as_they_are() {
 }
 
 #[test]
-fn attack_49_of_a_request_its_names_are_shown_and_no_value() {
+fn of_a_request_its_names_are_shown_and_no_value() {
     let (code, bearer) = Bearer::mint(BearerKind::Code, NOW, &BearerSeed::from_random(&[7; 36]));
     let (_, secret) = Bearer::parse_with_secret(BearerKind::Code, code.expose()).unwrap();
     shows(&secret, "Secret(..)");
@@ -97,7 +97,7 @@ fn attack_49_of_a_request_its_names_are_shown_and_no_value() {
 }
 
 #[test]
-fn attack_49_of_a_new_client_it_is_shown_how_it_proves_itself_and_not_by_what() {
+fn of_a_new_client_it_is_shown_how_it_proves_itself_and_not_by_what() {
     for (client, expected) in [
         (NewClient::public("c"), "secret: None"),
         (NewClient::confidential("c"), "secret: Generated"),

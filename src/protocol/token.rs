@@ -408,3 +408,27 @@ impl TokenResponse {
         json
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_written_without_spare_room() {
+        let text = |text: &str| BearerText::from_sealed(text.to_owned());
+        let id = OrderedId::new(Timestamp::from_millis(1), 2);
+        for (seconds, digits) in [(0, "0"), (9, "9"), (10, "10"), (3_600, "3600")] {
+            let names = ScopeSet::parse("read write").unwrap();
+            let answer =
+                TokenResponse::repeated((id, text("gra_a")), Duration::from_secs(seconds), names, text("grr_r"));
+            assert!(answer.is_refreshable());
+            assert_eq!(answer.access(), id);
+            let json = answer.to_json();
+            let expected = format!(
+                r#"{{"access_token":"gra_a","token_type":"Bearer","expires_in":{digits},"scope":"read write","refresh_token":"grr_r"}}"#
+            );
+            assert_eq!((json.capacity(), json), (expected.len(), expected));
+            assert!(!TokenResponse { refresh_token: None, ..answer }.is_refreshable());
+        }
+    }
+}
