@@ -305,6 +305,17 @@ mod tests {
     }
 
     #[test]
+    fn an_access_token_gives_access_to_its_resource_and_a_refresh_token_to_none() {
+        let (owner, policy) = (client("owner", Some(&[])), policy(&["read"], &[API]));
+        let ((bearer, stored), (refresh, stored_refresh)) = (access(), refresh());
+        let token = of_access(&bearer, Some(stored), &owner, &policy, NOW).unwrap();
+        let access = token.access().unwrap();
+        assert_eq!((access.grant.id, access.scopes.as_str(), access.resource.as_str()), (grant().id, "read", API));
+        let token = of_refresh(&refresh, Some(stored_refresh), &owner, &policy, NOW).unwrap();
+        assert!(token.access().is_none());
+    }
+
+    #[test]
     fn a_scope_that_is_no_more_is_told_of_no_token() {
         let (owner, none) = (client("owner", Some(&[])), policy(&[], &[API]));
         let ((access, stored), (refresh, stored_refresh)) = (access(), refresh());
