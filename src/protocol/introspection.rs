@@ -149,7 +149,10 @@ impl ActiveToken {
             aud: access.as_ref().map(|(resource, _)| resource),
             iss: issuer.as_str(),
         })?;
-        json.insert_str(json.len() - 1, &extra.members());
+        // They stand behind the others, and before the brace that closes the object.
+        json.pop();
+        json.push_str(&extra.members());
+        json.push('}');
         Ok(json)
     }
 }

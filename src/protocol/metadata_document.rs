@@ -311,7 +311,7 @@ mod tests {
             body.push_str(&" ".repeat(length - body.len()));
             read(&body).map(drop)
         };
-        assert_eq!((of(MAX_BYTES), of(MAX_BYTES + 1)), (Ok(()), Err(DocumentReason::DocumentTooLarge)));
+        assert_eq!((of(65_536), of(65_537)), (Ok(()), Err(DocumentReason::DocumentTooLarge)));
     }
 
     #[test]

@@ -392,6 +392,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_random_byte_of_an_approval_is_used_once() {
+        let bytes: [u8; ApprovalSeed::LEN] = std::array::from_fn(|at| u8::try_from(at).unwrap());
+        let seed = ApprovalSeed::from_random(&bytes);
+        let (code, _) = Bearer::mint(BearerKind::Code, Timestamp::from_millis(1), &seed.code);
+        let (_, secret) = Bearer::parse_with_secret(BearerKind::Code, code.expose()).unwrap();
+        assert_eq!((seed.grant, secret.as_bytes().as_slice()), (0x0001_0203, &bytes[8..]));
+    }
+
+    #[test]
     fn the_highest_name_of_a_time_is_behind_all_that_were_made_until_then() {
         let at = Timestamp::from_millis;
         assert_eq!(PromptId::last_at(at(5)), PromptId::new(at(5), [0xff; 10]));

@@ -414,6 +414,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_random_byte_of_an_exchange_is_used_once() {
+        let bytes: [u8; ExchangeSeed::LEN] = std::array::from_fn(|at| u8::try_from(at).unwrap());
+        let ExchangeSeed { access, refresh } = ExchangeSeed::from_random(&bytes);
+        for (seed, expected) in [(access, &bytes[4..36]), (refresh, &bytes[40..])] {
+            let (text, _) = Bearer::mint(BearerKind::Access, Timestamp::from_millis(1), &seed);
+            let (_, secret) = Bearer::parse_with_secret(BearerKind::Access, text.expose()).unwrap();
+            assert_eq!(secret.as_bytes().as_slice(), expected);
+        }
+    }
+
+    #[test]
     fn an_answer_is_written_without_spare_room() {
         let text = |text: &str| BearerText::from_sealed(text.to_owned());
         let id = OrderedId::new(Timestamp::from_millis(1), 2);
