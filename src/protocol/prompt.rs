@@ -389,7 +389,42 @@ impl Uncommitted {
 
 #[cfg(test)]
 mod tests {
+    use super::super::new_client::{NewClient, NewClientSeed};
     use super::*;
+
+    #[test]
+    fn a_prompt_stays_good_about_a_client_as_it_was_shown_and_about_no_other() {
+        let policy = Policy {
+            issuer: super::super::issuer::Issuer::parse("https://h.example").unwrap(),
+            scopes: super::super::catalogue::ScopeCatalogue::new(Vec::new()),
+            default_scopes: ScopeSet::empty(),
+            resources: Default::default(),
+            lifetimes: Default::default(),
+        };
+        let (now, uri) = (Timestamp::from_millis(1), "https://c.example/");
+        let seed = NewClientSeed::from_random(&[1; NewClientSeed::LEN]);
+        let client = NewClient::public("C").redirect_uri(uri).create(&policy, &seed, now).unwrap().0;
+        let about = |next: Option<Client>| {
+            let redirect_uri = client.verify_redirect(uri).unwrap();
+            let request = ValidRequest {
+                client: Arc::new(client.clone()),
+                target: Target { redirect_uri, state: None, mode: ResponseMode::Query },
+                scopes: ScopeSet::empty(),
+                resources: Vec::new(),
+                challenge: CodeChallenge::from_bytes([0; 32]),
+                wishes: Wishes::default(),
+            };
+            let viewer = Viewer { subject: &Subject::new("alice"), session: "s", browser: "b" };
+            ConsentPrompt::new(request, &viewer, PromptId::new(now, [1; 10]), now).about(next.map(Arc::new))
+        };
+        let later = Client { revision: 7, ..client.clone() };
+        assert_eq!(about(Some(later)).unwrap().request().client().revision, 7);
+        let mut renamed = client.clone();
+        renamed.metadata.name = Some("D".to_owned());
+        for other in [Some(renamed), Some(Client { blocked: true, ..client.clone() }), None] {
+            assert!(about(other).is_none());
+        }
+    }
 
     #[test]
     fn each_random_byte_of_an_approval_is_used_once() {
