@@ -448,6 +448,18 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_opens_only_with_its_own_token_and_beside_its_own_successor() {
+        first(|_, later| {
+            let mut moved = later("", 1);
+            let other = OrderedId::new(NOW, 99);
+            moved.rotation.as_mut().unwrap().successor = other;
+            assert!(moved.repeated(NOW).is_none());
+            assert!(CheckedRefresh { presented: other, ..later("", 1) }.repeated(NOW).is_none());
+            assert!(later("", 1).repeated(NOW).is_some());
+        });
+    }
+
+    #[test]
     fn whoever_asks_for_something_else_meanwhile_gets_another_token() {
         first(|_, later| {
             let answer = |more: &str| later(more, 1).repeated(NOW).unwrap().answer(later(more, 1), NOW);
