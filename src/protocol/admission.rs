@@ -83,3 +83,28 @@ pub fn fold(metadata: &ClientMetadata, terms: &Terms) -> Option<[u8; 32]> {
     key.copy_from_slice(digest(&SHA256, &serde_json::to_vec(&same).ok()?).as_ref());
     Some(key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalogue::ScopeCatalogue;
+    use super::super::issuer::Issuer;
+    use super::super::scope_change::Scope;
+    use super::super::scope_records::ScopeRecord;
+    use super::*;
+
+    #[test]
+    fn terms_are_kept_by_the_ids_of_scopes_which_no_later_scope_of_a_name_has() {
+        let (id, scope) = (r"read\2".to_owned(), Scope::new("read", "Look").declared().unwrap());
+        let later = ScopeRecord { id, of_code: false, ..scope };
+        let policy = Policy {
+            issuer: Issuer::parse("https://h.example").unwrap(),
+            scopes: ScopeCatalogue::new(Vec::new()).overlaid(&[later]),
+            default_scopes: ScopeSet::empty(),
+            resources: Default::default(),
+            lifetimes: Default::default(),
+        };
+        let terms = Terms { scopes: Some(ScopeSet::parse("read").unwrap()), managed: true, ..Terms::default() };
+        let by_id = terms.by_id(&policy);
+        assert_eq!((by_id.scopes.unwrap().as_str(), by_id.managed), (r"read\2", true));
+    }
+}

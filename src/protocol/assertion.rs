@@ -122,11 +122,7 @@ impl ClientAssertion {
         if !is_for_issuer && !audience.is_token_endpoint(&self.audience) {
             return Err(AssertionReason::Audience);
         }
-        let is_signed = match keys.and_then(|keys| keys.set(fetched)) {
-            Some(set) => self.is_signed_by(set),
-            None => self.jws.is_by_nobody(),
-        };
-        if !is_signed {
+        if !self.jws.is_by(keys.and_then(|keys| keys.set(fetched))) {
             return Err(AssertionReason::Signature);
         }
         if !is_for_issuer && !keys.is_some_and(|keys| keys.token_endpoint_audience) {
@@ -144,7 +140,7 @@ impl ClientAssertion {
     }
 
     pub(super) fn is_signed_by(&self, keys: &KeySet) -> bool {
-        self.jws.is_by(keys)
+        self.jws.is_by(Some(keys))
     }
 
     fn check_times(&self, now: Timestamp) -> Result<(), AssertionReason> {
@@ -188,4 +184,56 @@ fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, As
     let duration = whole.or_else(|| Duration::try_from_secs_f64(value.as_f64()?).ok());
     let duration = duration.ok_or(AssertionReason::Malformed)?;
     Ok(Some(Timestamp::from_millis(0).after(duration)))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn assertion(more: &str) -> ClientAssertion {
+        let part = |json: &str| URL_SAFE_NO_PAD.encode(json);
+        let claims = format!(r#"{{"iss":"c","sub":"c","aud":"https://h.example","jti":"j",{more}}}"#);
+        ClientAssertion::read(&format!("{}.{}.AA", part(r#"{"alg":"ES256"}"#), part(&claims))).unwrap()
+    }
+
+    #[test]
+    fn an_assertion_has_at_most_8192_bytes() {
+        let of = |length| ClientAssertion::read(&"a".repeat(length)).unwrap_err();
+        assert_eq!((of(8192), of(8193)), (AssertionReason::Malformed, AssertionReason::TooLarge));
+    }
+
+    #[test]
+    fn times_are_judged_to_the_millisecond_with_a_minute_for_the_clients_clock() {
+        let (skew, hour) = (60_000, 3_600_000);
+        for (expires, starts, expected) in [
+            (1 - skew, 0, Ok(())),
+            (-skew, 0, Err(AssertionReason::Expired)),
+            (hour + skew, 0, Ok(())),
+            (hour + skew + 1, 0, Err(AssertionReason::TooLong)),
+            (1_000, skew, Ok(())),
+            (1_000, skew + 1, Err(AssertionReason::TooEarly)),
+        ] {
+            let at = |offset: i64| Timestamp::from_millis(NOW.as_millis().checked_add_signed(offset).unwrap());
+            let mut assertion = assertion(r#""exp":1"#);
+            (assertion.expires_at, assertion.good_from) = (at(expires), at(starts));
+            assert_eq!(assertion.check_times(NOW), expected, "{expires} {starts}");
+        }
+    }
+
+    #[test]
+    fn the_later_of_two_starts_counts() {
+        for (claims, millis) in [
+            (r#""exp":9"#, 0),
+            (r#""exp":9,"nbf":2"#, 2_000),
+            (r#""exp":9,"nbf":2,"iat":3.5"#, 3_500),
+            (r#""exp":9,"nbf":4,"iat":3"#, 4_000),
+        ] {
+            assert_eq!(assertion(claims).good_from.as_millis(), millis, "{claims}");
+        }
+    }
 }

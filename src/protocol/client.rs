@@ -331,3 +331,35 @@ impl Client {
         self.metadata.grant_types.contains(&grant_type)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STRANGER: &str = r#"{"id":"x","origin":"dynamic","authentication":"none","metadata":{"redirect_uris":[],
+        "name":null,"home_page":null,"logo":null,"auth_method":"none","grant_types":[]},"scope_ceiling":null,
+        "consent_policy":"ask","blocked":false,"lifetimes":{"access_token":null,"refresh_token":null},
+        "introspects":null,"registration":null,"tenure":{"until":9,"granted":false},"created_at":0,"revision":0}"#;
+
+    #[test]
+    fn whoever_may_act_alone_or_introspect_or_was_given_something_was_let_in() {
+        let stranger: Client = serde_json::from_str(STRANGER).unwrap();
+        assert!(!stranger.was_let_in());
+        let mut machine = stranger.clone();
+        machine.metadata.grant_types = vec![GrantType::ClientCredentials];
+        let introspects = Client { introspects: Some(Vec::new()), ..stranger.clone() };
+        let granted = Client { tenure: Some(Tenure { granted: true, ..stranger.tenure.unwrap() }), ..stranger.clone() };
+        let settled = Client { tenure: None, ..stranger };
+        for client in [machine, introspects, granted, settled] {
+            assert!(client.was_let_in(), "{client:?}");
+        }
+    }
+
+    #[test]
+    fn a_tenure_is_over_at_its_end() {
+        let client: Client = serde_json::from_str(STRANGER).unwrap();
+        let at = Timestamp::from_millis;
+        assert_eq!([8, 9, 10].map(|now| client.has_ended(at(now))), [false, true, true]);
+        assert!(!Client { tenure: None, ..client }.has_ended(at(u64::MAX)));
+    }
+}

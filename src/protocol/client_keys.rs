@@ -197,3 +197,44 @@ pub fn may_ask_again(asked_at: Timestamp, now: Timestamp) -> bool {
     // A clock that was set back does not keep anybody from it.
     now < asked_at || now.since(asked_at) >= AGAIN_AFTER
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    #[test]
+    fn a_url_of_keys_has_at_most_2048_bytes_and_is_kept_as_it_is() {
+        let of = |length: usize| format!("https://keys.example/{}", "k".repeat(length - 21));
+        let url = KeysUrl::parse(&of(2048)).unwrap();
+        assert_eq!(url.as_str(), of(2048));
+        assert_eq!(url.host_and_origin(), Some(("keys.example".to_owned(), "https://keys.example".to_owned())));
+        assert_eq!(KeysUrl::parse(&of(2049)), Err(InvalidDocumentUrl::NotNormal));
+    }
+
+    #[test]
+    fn keys_are_asked_for_again_after_a_minute_or_if_the_clock_was_set_back() {
+        let asked_at = NOW.after(Duration::from_mins(1));
+        for (now, may) in [(0, true), (59_999, true), (60_000, false), (119_999, false), (120_000, true)] {
+            assert_eq!(may_ask_again(asked_at, NOW.after(Duration::from_millis(now))), may, "{now}");
+        }
+    }
+
+    #[test]
+    fn fetched_keys_are_good_for_their_time_and_a_day_more_if_their_site_fails() {
+        let body = br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#;
+        let answered = Answered {
+            status: 200,
+            content_type: Some("application/json"),
+            cache_control: Some("max-age=600"),
+            age: None,
+            body,
+        };
+        let keys = FetchedKeys::read(&answered, NOW).unwrap();
+        let at = |secs| NOW.after(Duration::from_secs(secs));
+        assert_eq!([keys.are_fresh(at(0)), keys.are_fresh(at(599)), keys.are_fresh(at(600))], [true, true, false]);
+        let day = 24 * 60 * 60;
+        assert!(keys.are_good_without_site(at(600 + day - 1)) && !keys.are_good_without_site(at(600 + day)));
+    }
+}

@@ -67,6 +67,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_read_is_good_from_then_until_its_end_and_without_its_site_a_while_longer() {
+        let at = Timestamp::from_millis;
+        let record = DocumentRecord { fetched_at: at(10_000), fresh_until: at(20_000) };
+        for (now, is_fresh) in [(9_999, false), (10_000, true), (19_999, true), (20_000, false)] {
+            assert_eq!(record.is_fresh(at(now)), is_fresh, "{now}");
+        }
+        for (now, is_good) in [(20_000, true), (24_999, true), (25_000, false)] {
+            assert_eq!(record.is_good_without_site(Duration::from_secs(5), at(now)), is_good, "{now}");
+        }
+    }
+
+    #[test]
     fn what_the_site_says_counts_within_bounds() {
         let minutes = Duration::from_mins;
         for (cache_control, age, expected) in [

@@ -196,6 +196,8 @@ mod tests {
             ("https://user@client.example/c", UserInfo),
             ("https://user:password@client.example/c", UserInfo),
             ("https://@client.example/c", UserInfo),
+            ("https:user@client.example/c", UserInfo),
+            ("https::password@client.example/c", UserInfo),
             ("https://good.example@127.0.0.1/c", UserInfo),
             ("https://127.0.0.1/c", Host),
             ("https://127.1/c", Host),

@@ -103,6 +103,12 @@ mod tests {
     }
 
     #[test]
+    fn sixteen_different_bytes_are_enough_and_fifteen_are_not() {
+        let of = |different: u8| STANDARD.encode((0..32).map(|byte| byte % different).collect::<Vec<_>>());
+        assert_eq!((check(&of(16)), check(&of(15))), (Ok(()), Err(WeakSecret::Repetitive)));
+    }
+
+    #[test]
     fn what_is_not_encoded_is_refused() {
         let encoded = STANDARD.encode(BYTES);
         for text in [

@@ -162,3 +162,17 @@ impl Rotation {
         self.answer.is_none() || now >= self.grace_until
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_over_with_its_window_or_once_its_successor_was_used() {
+        let at = Timestamp::from_millis;
+        let successor = OrderedId::new(at(1), 1);
+        let rotation = Rotation { successor, answer: Some([1].into()), grace_until: at(60) };
+        assert_eq!([59, 60, 61].map(|now| rotation.is_over(at(now))), [false, true, true]);
+        assert!(Rotation { answer: None, ..rotation }.is_over(at(59)));
+    }
+}

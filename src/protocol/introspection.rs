@@ -149,7 +149,10 @@ impl ActiveToken {
             aud: access.as_ref().map(|(resource, _)| resource),
             iss: issuer.as_str(),
         })?;
-        json.insert_str(json.len() - 1, &extra.members());
+        // They stand behind the others, and before the brace that closes the object.
+        json.pop();
+        json.push_str(&extra.members());
+        json.push('}');
         Ok(json)
     }
 }
@@ -302,6 +305,17 @@ mod tests {
             of_refresh(&bearer, Some(StoredRefresh { rotation, ..stored.clone() }), &owner, &policy, NOW).is_none()
         );
         assert!(of_refresh(&bearer, Some(StoredRefresh { revoked: true, ..stored }), &owner, &policy, NOW).is_none());
+    }
+
+    #[test]
+    fn an_access_token_gives_access_to_its_resource_and_a_refresh_token_to_none() {
+        let (owner, policy) = (client("owner", Some(&[])), policy(&["read"], &[API]));
+        let ((bearer, stored), (refresh, stored_refresh)) = (access(), refresh());
+        let token = of_access(&bearer, Some(stored), &owner, &policy, NOW).unwrap();
+        let access = token.access().unwrap();
+        assert_eq!((access.grant.id, access.scopes.as_str(), access.resource.as_str()), (grant().id, "read", API));
+        let token = of_refresh(&refresh, Some(stored_refresh), &owner, &policy, NOW).unwrap();
+        assert!(token.access().is_none());
     }
 
     #[test]

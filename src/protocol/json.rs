@@ -12,52 +12,54 @@ pub(super) struct Unambiguous(pub(super) Value);
 
 impl<'de> Deserialize<'de> for Unambiguous {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Once).map(Self)
+        deserializer.deserialize_any(Once)
     }
 }
 
 struct Once;
 
 impl<'de> Visitor<'de> for Once {
-    type Value = Value;
+    type Value = Unambiguous;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON without repeated members")
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Unambiguous, E> {
+        Ok(Unambiguous(Value::Bool(value)))
     }
 
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Unambiguous, E> {
+        Ok(Unambiguous(value.into()))
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Unambiguous, E> {
+        Ok(Unambiguous(value.into()))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a number"))
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Unambiguous, E> {
+        Number::from_f64(value)
+            .map(|number| Unambiguous(Value::Number(number)))
+            .ok_or_else(|| E::custom("not a number"))
     }
 
-    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_str<E: Error>(self, value: &str) -> Result<Unambiguous, E> {
+        Ok(Unambiguous(value.into()))
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E: Error>(self) -> Result<Unambiguous, E> {
+        Ok(Unambiguous(Value::Null))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Unambiguous, A::Error> {
         let mut values = Vec::new();
         while let Some(Unambiguous(value)) = elements.next_element()? {
             values.push(value);
         }
-        Ok(Value::Array(values))
+        Ok(Unambiguous(Value::Array(values)))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Unambiguous, A::Error> {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             let Unambiguous(value) = members.next_value()?;
@@ -65,7 +67,7 @@ impl<'de> Visitor<'de> for Once {
                 return Err(A::Error::custom("a member is repeated"));
             }
         }
-        Ok(Value::Object(object))
+        Ok(Unambiguous(Value::Object(object)))
     }
 }
 
@@ -80,6 +82,13 @@ pub(super) fn object(text: &[u8]) -> Option<Map<String, Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_json_is_told_what_was_expected() {
+        let bytes = serde::de::value::BytesDeserializer::<serde::de::value::Error>::new(b"x");
+        let told = Unambiguous::deserialize(bytes).unwrap_err().to_string();
+        assert_eq!(told, "invalid type: byte array, expected JSON without repeated members");
+    }
 
     #[test]
     fn a_member_has_one_value_however_deep_it_lies() {

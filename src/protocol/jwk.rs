@@ -227,7 +227,7 @@ fn rsa(jwk: &Map<String, Value>) -> Result<Material, InvalidKeys> {
         return Err(InvalidKeys::Size);
     }
     // An exponent of 1 would make every text its own signature; one beyond 65537 makes a refusal expensive for us.
-    let exponent = e.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    let exponent = e.iter().take(8).fold(0_u64, |number, byte| number * 256 + u64::from(*byte));
     let is_odd = |number: &[u8]| number.last().is_some_and(|last| last & 1 == 1);
     if !(3..=65537).contains(&exponent) || e.len() > 3 || !is_odd(&e) || !is_odd(&n) {
         return Err(InvalidKeys::Malformed);
@@ -269,6 +269,65 @@ mod tests {
         for exponent in ["AQ", "BA", "AQAD", "AQAAAAM", "AAM"] {
             assert_eq!(read(&[rsa(1, exponent)]), Err(InvalidKeys::Malformed), "{exponent}");
         }
+    }
+
+    #[test]
+    fn a_modulus_has_at_least_2048_bits_whatever_its_first_ones_are() {
+        let of = |first: u8, length| {
+            let mut modulus = vec![0x81; length];
+            modulus[0] = first;
+            read(&[json!({ "kty": "RSA", "n": URL_SAFE_NO_PAD.encode(modulus), "e": "AQAB" })])
+        };
+        assert_eq!((of(0x80, 256), of(1, 257), of(0x80, 1024)), (Ok(()), Ok(()), Ok(())));
+        assert_eq!((of(0x7f, 256), of(1, 1025)), (Err(InvalidKeys::Size), Err(InvalidKeys::Size)));
+    }
+
+    #[test]
+    fn a_set_is_written_as_it_was_read() {
+        let mut keys = Vec::new();
+        for algorithm in ["RS256", "PS256"] {
+            let mut key = rsa(1, "AQAB");
+            (key["alg"], key["kid"]) = (json!(algorithm), json!("k"));
+            keys.push(key);
+        }
+        keys.push(
+            json!({ "kty": "EC", "crv": "P-256", "x": "Aw".repeat(21) + "A", "y": "A".repeat(43), "alg": "ES256" }),
+        );
+        keys.push(json!({ "kty": "OKP", "crv": "Ed25519", "x": "A".repeat(43), "alg": "EdDSA" }));
+        keys.push(rsa(1, "Aw"));
+        let set = json!({ "keys": keys });
+        let read: KeySet = serde_json::from_value(set.clone()).unwrap();
+        assert_eq!(serde_json::to_value(read).unwrap(), set);
+    }
+
+    #[test]
+    fn the_id_of_a_key_has_at_most_256_bytes() {
+        let mut key = rsa(1, "AQAB");
+        key["kid"] = json!("i".repeat(MAX_ID_BYTES));
+        assert_eq!(read(std::slice::from_ref(&key)), Ok(()));
+        key["kid"] = json!("i".repeat(MAX_ID_BYTES + 1));
+        assert_eq!(read(&[key]), Err(InvalidKeys::Malformed));
+    }
+
+    #[test]
+    fn keys_of_another_algorithm_or_with_another_id_made_no_signature() {
+        let key = |id: Option<&str>, algorithm: Option<&str>| {
+            let mut key = rsa(1, "AQAB");
+            key["kid"] = json!(id.unwrap_or_default());
+            if id.is_none() {
+                key.as_object_mut().unwrap().remove("kid");
+            }
+            if let Some(algorithm) = algorithm {
+                key["alg"] = json!(algorithm);
+            }
+            key
+        };
+        let keys = [key(Some("a"), None), key(Some("b"), None), key(None, None), key(Some("a"), Some("PS256"))];
+        let set = KeySet::from_value(&json!({ "keys": keys })).unwrap();
+        let count = |algorithm, id| set.candidates(algorithm, id).count();
+        assert_eq!([count(Algorithm::Rs256, None), count(Algorithm::Ps256, None)], [3, 4]);
+        assert_eq!([count(Algorithm::Rs256, Some("a")), count(Algorithm::Ps256, Some("a"))], [2, 3]);
+        assert_eq!([count(Algorithm::Rs256, Some("c")), count(Algorithm::Es256, None)], [1, 0]);
     }
 
     #[test]

@@ -48,6 +48,15 @@ impl Algorithm {
             Self::EdDsa => "EdDSA",
         }
     }
+
+    /// A key that is no client's, and takes as long to verify with as one that is.
+    fn nobodys_key(self) -> Material {
+        match self {
+            Self::Rs256 | Self::Ps256 => Material::Rsa { n: vec![0xff; 256], e: vec![1, 0, 1] },
+            Self::Es256 => Material::P256(NOBODYS_POINT),
+            Self::EdDsa => Material::Ed25519(NOBODYS_ED25519),
+        }
+    }
 }
 
 /// A signed text. Nothing of it is to be believed before [`is_by`](Self::is_by) says so.
@@ -75,26 +84,18 @@ impl Jws {
         Ok((Self { signed, algorithm, key_id, signature: decoded(signature)? }, parsed(payload)?))
     }
 
-    /// Whether one of these keys made the signature.
-    pub(super) fn is_by(&self, keys: &KeySet) -> bool {
-        let mut candidates = keys.candidates(self.algorithm, self.key_id.as_deref()).peekable();
+    /// Whether one of these keys, if there are any, made the signature.
+    ///
+    /// Where none could have, nobody's key is tried and whatever comes of it is not looked at: how long a refusal took
+    /// must not tell which clients there are, nor which keys they have (attack 29).
+    pub(super) fn is_by(&self, keys: Option<&KeySet>) -> bool {
+        let of = |keys| KeySet::candidates(keys, self.algorithm, self.key_id.as_deref());
+        let mut candidates = keys.into_iter().flat_map(of).peekable();
         if candidates.peek().is_none() {
-            return self.is_by_nobody();
+            let _ = self.is_made_with(&self.algorithm.nobodys_key());
+            return false;
         }
         candidates.any(|key| self.is_made_with(&key.material))
-    }
-
-    /// Never true, and takes as long as a verification with one key: how long a refusal took must not tell which
-    /// clients there are, nor which keys they have (attack 29).
-    pub(super) fn is_by_nobody(&self) -> bool {
-        let made = match self.algorithm {
-            Algorithm::Rs256 | Algorithm::Ps256 => {
-                self.is_made_with(&Material::Rsa { n: vec![0xff; 256], e: vec![1, 0, 1] })
-            }
-            Algorithm::Es256 => self.is_made_with(&Material::P256(NOBODYS_POINT)),
-            Algorithm::EdDsa => self.is_made_with(&Material::Ed25519(NOBODYS_ED25519)),
-        };
-        made & false
     }
 
     /// The algorithm is that of the header and the key one of its kind, which [`KeySet::candidates`] saw to; here any
@@ -157,3 +158,50 @@ const NOBODYS_ED25519: [u8; 32] = {
     point[0] = 0x58;
     point
 };
+
+#[cfg(test)]
+mod tests {
+    use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+
+    use super::*;
+
+    /// Signed with the private key of what is nobody's: it is 1, and everybody knows it.
+    fn by_nobody() -> Jws {
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let signed = format!("{}.{}", part(r#"{"alg":"ES256"}"#), part("{}"));
+        let mut private = [0; 32];
+        private[31] = 1;
+        let random = ring::rand::SystemRandom::new();
+        let pair = EcdsaKeyPair::from_private_key_and_public_key(
+            &ECDSA_P256_SHA256_FIXED_SIGNING,
+            &private,
+            &NOBODYS_POINT,
+            &random,
+        );
+        let signature = pair.unwrap().sign(&random, signed.as_bytes()).unwrap();
+        Jws::read(&format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))).unwrap().0
+    }
+
+    #[test]
+    fn nobodys_key_opens_nothing_though_its_signature_holds() {
+        let jws = by_nobody();
+        assert!(jws.is_made_with(&Algorithm::Es256.nobodys_key()), "it is a key, and takes as long as one");
+        assert!(!jws.is_by(None));
+        let others = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#;
+        assert!(!jws.is_by(Some(&KeySet::parse(others).unwrap())));
+    }
+
+    #[test]
+    fn nobodys_key_is_of_the_kind_that_the_algorithm_needs() {
+        for (algorithm, key) in ALGORITHMS.map(|name| {
+            let algorithm = Algorithm::named(name).unwrap();
+            (algorithm, algorithm.nobodys_key())
+        }) {
+            match (algorithm, key) {
+                (Algorithm::Rs256 | Algorithm::Ps256, Material::Rsa { n, .. }) => assert_eq!(n.len(), 256),
+                (Algorithm::Es256, Material::P256(_)) | (Algorithm::EdDsa, Material::Ed25519(_)) => {}
+                (algorithm, _) => panic!("{algorithm:?} has a key of another kind"),
+            }
+        }
+    }
+}

@@ -305,6 +305,45 @@ mod tests {
     }
 
     #[test]
+    fn a_document_has_at_most_so_many_bytes() {
+        let of = |length: usize| {
+            let mut body = with("");
+            body.push_str(&" ".repeat(length - body.len()));
+            read(&body).map(drop)
+        };
+        assert_eq!((of(65_536), of(65_537)), (Ok(()), Err(DocumentReason::DocumentTooLarge)));
+    }
+
+    #[test]
+    fn a_client_is_what_its_document_says_by_now_and_what_the_apps_people_said() {
+        use super::super::{catalogue::ScopeCatalogue, issuer::Issuer, scope::ScopeSet};
+        let policy = Policy {
+            issuer: Issuer::parse("https://h.example").unwrap(),
+            scopes: ScopeCatalogue::new(Vec::new()),
+            default_scopes: ScopeSet::empty(),
+            resources: Default::default(),
+            lifetimes: Default::default(),
+        };
+        let terms = Terms { token_endpoint_audience: true, ..Terms::default() };
+        let first = read(&with(r#","client_name":"First""#)).unwrap().client(&url(), &terms, NOW, &policy);
+        assert_eq!(first.document().unwrap().fetched_at, NOW);
+        assert_eq!(first.tenure.unwrap().until, NOW.after(policy.lifetimes.registration));
+        let stored = Client { blocked: true, revision: 4, ..first };
+        let keys = r#","token_endpoint_auth_method":"private_key_jwt","jwks_uri":"https://client.example/jwks""#;
+        let later = NOW.after(std::time::Duration::from_secs(9));
+        let renewed = |body: &str, terms: &Terms, stored: &Client| {
+            MetadataDocument::read(&url(), &answered(body), later).unwrap().renewed(stored, terms)
+        };
+        let client = renewed(&with(&format!(r#","client_name":"Second"{keys}"#)), &terms, &stored);
+        assert_eq!(client.metadata.name.as_deref(), Some("Second"));
+        assert!(client.authentication.keys().unwrap().token_endpoint_audience, "as the terms have it");
+        assert_eq!((client.document().unwrap().fetched_at, client.blocked, client.revision), (later, true, 4));
+        let again = renewed(&with(keys), &Terms::default(), &client);
+        assert!(again.authentication.keys().unwrap().token_endpoint_audience, "as it was");
+        assert!(renewed(&with(""), &terms, &client).authentication.keys().is_none());
+    }
+
+    #[test]
     fn of_the_methods_of_a_document_those_count_for_which_it_has_keys() {
         let jwks = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
         let (here, elsewhere) =

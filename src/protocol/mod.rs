@@ -49,5 +49,7 @@ pub mod scope_change;
 pub mod scope_records;
 pub mod seal;
 pub mod secret;
+#[cfg(test)]
+mod tests;
 pub mod time;
 pub mod token;

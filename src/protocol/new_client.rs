@@ -416,3 +416,38 @@ pub fn is_as_stored(configured: &Client, stored: &Arc<Client>) -> bool {
     }
     serde_json::to_string(configured).ok() == serde_json::to_string(&comparable).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_as_stored_unless_the_builder_says_something_else_of_it() {
+        let policy = Policy {
+            issuer: super::super::issuer::Issuer::parse("https://h.example").unwrap(),
+            scopes: ScopeCatalogue::new(Vec::new()),
+            default_scopes: ScopeSet::empty(),
+            resources: Default::default(),
+            lifetimes: Default::default(),
+        };
+        let at = Timestamp::from_millis;
+        let secret = "qZ1fZkPq7Jr0hV5m3xkYt8Wc2LbN6sGd9AeUoXiRvMo";
+        let of = |name: &str| {
+            let client = NewClient::confidential(name).id("c").secret(secret).redirect_uri("https://c.example/");
+            client.fixed(&policy, at(1)).unwrap()
+        };
+        let (configured, stored) = (of("C"), of("C"));
+        assert!(is_as_stored(&configured, &Arc::new(stored.clone())));
+        assert!(!is_as_stored(&configured, &Arc::new(of("D"))));
+        let (created_at, blocked, revision) = (at(9), true, 9);
+        let since = Client { created_at, blocked, revision, ..stored.clone() };
+        assert!(is_as_stored(&configured, &Arc::new(since)));
+        let rotating = |current: &str| {
+            let (current, previous) = (SecretHash::of_text(current), SecretHash::of_text("old"));
+            let authentication = ClientAuthentication::Rotating { current, previous, until: at(9) };
+            Arc::new(Client { authentication, ..stored.clone() })
+        };
+        assert!(is_as_stored(&configured, &rotating(secret)));
+        assert!(!is_as_stored(&configured, &rotating("another")));
+    }
+}

@@ -96,7 +96,7 @@ pub(super) fn decode(encoded: &[u8]) -> Cow<'_, str> {
 fn hex(digits: &[u8]) -> Option<u8> {
     let value = |digit: &u8| char::from(*digit).to_digit(16);
     let (high, low) = (value(digits.first()?)?, value(digits.get(1)?)?);
-    u8::try_from(high << 4 | low).ok()
+    u8::try_from(high * 16 + low).ok()
 }
 
 #[cfg(test)]

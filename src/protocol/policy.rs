@@ -151,3 +151,63 @@ impl Policy {
         self.scopes.names_of(&usual.intersection(&self.scopes.unreserved()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::client::ClientLifetimes;
+    use super::super::resource_change::Resource;
+    use super::*;
+
+    fn client(lifetimes: ClientLifetimes) -> Client {
+        let client: Client = serde_json::from_str(
+            r#"{"id":"x","origin":"administrator","authentication":"none","metadata":{"redirect_uris":[],"name":null,
+                "home_page":null,"logo":null,"auth_method":"none","grant_types":[]},"scope_ceiling":null,
+                "consent_policy":"ask","blocked":false,"lifetimes":{"access_token":null,"refresh_token":null},
+                "introspects":null,"registration":null,"tenure":null,"created_at":0,"revision":0}"#,
+        )
+        .unwrap();
+        Client { lifetimes, ..client }
+    }
+
+    #[test]
+    fn a_client_has_the_usual_lifetimes_unless_it_has_its_own() {
+        let (usual, secs) = (Lifetimes::default(), |secs| Some(Duration::from_secs(secs)));
+        let own = usual.of(&client(ClientLifetimes { access_token: secs(7), refresh_token: secs(8) }));
+        assert_eq!((own.access_token, own.refresh_token), (Duration::from_secs(7), Duration::from_secs(8)));
+        assert_eq!((own.code, own.registration), (usual.code, usual.registration));
+        let none = usual.of(&client(ClientLifetimes::default()));
+        assert_eq!((none.access_token, none.refresh_token), (usual.access_token, usual.refresh_token));
+    }
+
+    #[test]
+    fn a_registration_with_a_grant_outlives_whichever_token_lives_longer() {
+        let hours = |access: u64, refresh: u64| {
+            let lifetimes = Lifetimes {
+                access_token: Duration::from_hours(access),
+                refresh_token: Duration::from_hours(refresh),
+                registration: Duration::from_hours(10),
+                ..Lifetimes::default()
+            };
+            lifetimes.registration_with_grant()
+        };
+        assert_eq!((hours(1, 2), hours(2, 1)), (Duration::from_hours(12), Duration::from_hours(12)));
+    }
+
+    #[test]
+    fn an_access_token_lives_no_longer_than_its_resource_has_it() {
+        let issuer = Issuer::parse("https://h.example").unwrap();
+        let scopes = ScopeCatalogue::new(Vec::new());
+        let mut resources = ResourceRegistry::default();
+        let resource = Resource::new("https://h.example/api").access_token_lifetime(Duration::from_secs(9));
+        assert!(resources.add(KnownResource::new(resource.declared(&issuer, &scopes).unwrap(), &scopes)));
+        let id = resources.default_resource().unwrap().id().clone();
+        let lifetimes = Lifetimes::default();
+        let policy = Policy { issuer, scopes, default_scopes: ScopeSet::empty(), resources, lifetimes };
+        for (own, expected) in [(None, 9), (Some(8), 8), (Some(10), 9)] {
+            let client = client(ClientLifetimes { access_token: own.map(Duration::from_secs), refresh_token: None });
+            let lives = policy.lifetimes_of(&client, &id);
+            assert_eq!(lives.access_token, Duration::from_secs(expected), "{own:?}");
+            assert_eq!(lives.refresh_token, policy.lifetimes.refresh_token);
+        }
+    }
+}

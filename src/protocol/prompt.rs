@@ -41,7 +41,7 @@ impl PromptId {
     /// The highest name of a prompt that was made at `time` or before.
     #[must_use]
     pub fn last_at(time: Timestamp) -> Self {
-        let last = (1 << 48) - 1;
+        let last = 0xffff_ffff_ffff;
         Self::new(Timestamp::from_millis(time.as_millis().min(last)), [0xff; 10])
     }
 
@@ -383,6 +383,65 @@ impl Uncommitted {
             Decided::ClientChanged => Err(NotDecided::ClientChanged(Box::new(self.prompt))),
             Decided::ConsentGone => Err(NotDecided::ConsentGone(Box::new(self.prompt.request))),
             Decided::Collision => Err(NotDecided::Collision(Box::new(self.prompt))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::new_client::{NewClient, NewClientSeed};
+    use super::*;
+
+    #[test]
+    fn a_prompt_stays_good_about_a_client_as_it_was_shown_and_about_no_other() {
+        let policy = Policy {
+            issuer: super::super::issuer::Issuer::parse("https://h.example").unwrap(),
+            scopes: super::super::catalogue::ScopeCatalogue::new(Vec::new()),
+            default_scopes: ScopeSet::empty(),
+            resources: Default::default(),
+            lifetimes: Default::default(),
+        };
+        let (now, uri) = (Timestamp::from_millis(1), "https://c.example/");
+        let seed = NewClientSeed::from_random(&[1; NewClientSeed::LEN]);
+        let client = NewClient::public("C").redirect_uri(uri).create(&policy, &seed, now).unwrap().0;
+        let about = |next: Option<Client>| {
+            let redirect_uri = client.verify_redirect(uri).unwrap();
+            let request = ValidRequest {
+                client: Arc::new(client.clone()),
+                target: Target { redirect_uri, state: None, mode: ResponseMode::Query },
+                scopes: ScopeSet::empty(),
+                resources: Vec::new(),
+                challenge: CodeChallenge::from_bytes([0; 32]),
+                wishes: Wishes::default(),
+            };
+            let viewer = Viewer { subject: &Subject::new("alice"), session: "s", browser: "b" };
+            ConsentPrompt::new(request, &viewer, PromptId::new(now, [1; 10]), now).about(next.map(Arc::new))
+        };
+        let later = Client { revision: 7, ..client.clone() };
+        assert_eq!(about(Some(later)).unwrap().request().client().revision, 7);
+        let mut renamed = client.clone();
+        renamed.metadata.name = Some("D".to_owned());
+        for other in [Some(renamed), Some(Client { blocked: true, ..client.clone() }), None] {
+            assert!(about(other).is_none());
+        }
+    }
+
+    #[test]
+    fn each_random_byte_of_an_approval_is_used_once() {
+        let bytes: [u8; ApprovalSeed::LEN] = std::array::from_fn(|at| u8::try_from(at).unwrap());
+        let seed = ApprovalSeed::from_random(&bytes);
+        let (code, _) = Bearer::mint(BearerKind::Code, Timestamp::from_millis(1), &seed.code);
+        let (_, secret) = Bearer::parse_with_secret(BearerKind::Code, code.expose()).unwrap();
+        assert_eq!((seed.grant, secret.as_bytes().as_slice()), (0x0001_0203, &bytes[8..]));
+    }
+
+    #[test]
+    fn the_highest_name_of_a_time_is_behind_all_that_were_made_until_then() {
+        let at = Timestamp::from_millis;
+        assert_eq!(PromptId::last_at(at(5)), PromptId::new(at(5), [0xff; 10]));
+        assert!(PromptId::last_at(at(5)) < PromptId::new(at(6), [0; 10]));
+        for millis in [(1 << 48) - 1, 1 << 48, u64::MAX] {
+            assert_eq!(PromptId::last_at(at(millis)).as_bytes(), &[0xff; 16], "{millis}");
         }
     }
 }

@@ -288,6 +288,13 @@ mod tests {
     }
 
     #[test]
+    fn a_redirect_uri_has_at_most_2048_bytes() {
+        let of = |length: usize| RedirectUri::parse(&format!("https://app.example/{}", "p".repeat(length - 20)));
+        assert!(of(2048).is_ok());
+        assert_eq!(of(2049), Err(InvalidRedirectUri::TooLong));
+    }
+
+    #[test]
     fn attack_02_the_comparison_is_byte_exact() {
         let registered = "https://app.example/cb";
         assert!(admits(registered, registered));

@@ -212,7 +212,7 @@ impl CheckedRefresh {
     }
 
     fn open(&self, rotation: &Rotation, now: Timestamp) -> Option<Repeated> {
-        let sealed = rotation.answer.as_ref().filter(|_| now < rotation.grace_until)?;
+        let sealed = rotation.answer.as_ref().filter(|_| !rotation.is_over(now))?;
         let context = context(self.presented, rotation.successor);
         let plain = open_under(self.secret.as_bytes(), Purpose::Successor, &context, sealed)?;
         let answer: Answer = serde_json::from_slice(&plain).ok()?;
@@ -365,5 +365,112 @@ impl UncommittedAccess {
             Issued::Gone => Err(NotIssued::Refused(TokenReason::GrantRevoked)),
             Issued::Collision => Err(NotIssued::Collision(Box::new(self.checked))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalogue::ScopeCatalogue;
+    use super::super::grant::{Holder, RefreshRecord};
+    use super::super::issuer::Issuer;
+    use super::super::new_client::{NewClient, NewClientSeed};
+    use super::super::resource_change::Resource;
+    use super::super::resource_registry::{KnownResource, ResourceRegistry};
+    use super::super::scope_change::Scope;
+    use super::super::token::PARAMETERS;
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn policy() -> Policy {
+        let issuer = Issuer::parse("https://h.example").unwrap();
+        let scopes = ["read", "write"].map(|name| Scope::new(name, "x").declared().unwrap());
+        let scopes = ScopeCatalogue::new(scopes.into());
+        let mut resources = ResourceRegistry::default();
+        for url in ["https://h.example/api", "https://h.example/mcp"] {
+            let record = Resource::new(url).declared(&issuer, &scopes).unwrap();
+            assert!(resources.add(KnownResource::new(record, &scopes)));
+        }
+        Policy { issuer, scopes, default_scopes: ScopeSet::empty(), resources, lifetimes: Lifetimes::default() }
+    }
+
+    fn stored(policy: &Policy, client: &Client, bearer: Bearer) -> StoredRefresh {
+        let grant = Arc::new(Grant {
+            id: OrderedId::new(NOW, 1),
+            holder: Holder::Client,
+            client: client.id.clone(),
+            scopes: policy.scopes.ids(),
+            resources: policy.resources.iter().map(|known| known.id().clone()).collect(),
+            created_at: NOW,
+        });
+        let expires_at = NOW.after(std::time::Duration::from_secs(600));
+        let token = RefreshRecord { id: bearer.id, hash: bearer.hash, grant: grant.id, expires_at };
+        StoredRefresh { token, rotation: None, grant, revoked: false }
+    }
+
+    /// A first refresh at `NOW`, and a judge of what is asked later with the same token.
+    fn first(judge: impl FnOnce(&TokenResponse, &dyn Fn(&str, u64) -> CheckedRefresh)) {
+        let policy = policy();
+        let seed = NewClientSeed::from_random(&[1; NewClientSeed::LEN]);
+        let client = NewClient::public("c").redirect_uri("https://c.example/").create(&policy, &seed, NOW).unwrap().0;
+        let (text, bearer) = Bearer::mint(BearerKind::Refresh, NOW, &BearerSeed::from_random(&[6; BearerSeed::LEN]));
+        let stored = stored(&policy, &client, bearer);
+        let check = |stored: &StoredRefresh, more: &str, now| {
+            let body = format!("refresh_token={}{more}", text.expose());
+            let parameters = Parameters::parse(body.as_bytes(), &PARAMETERS);
+            let request = RefreshRequest::read(&parameters, &client, Identity::Claimed).unwrap();
+            request.check(Some(stored.clone()), &policy, now).unwrap()
+        };
+        let random: Vec<u8> = (0..RefreshSeed::LEN).map(|byte| byte.to_be_bytes()[7]).collect();
+        let seed = RefreshSeed::from_random(random.as_slice().try_into().unwrap());
+        let minted = check(&stored, "", NOW).mint(&seed, NOW).unwrap();
+        let op = minted.op();
+        let rotation =
+            Rotation { successor: op.successor.id, answer: Some(op.answer.clone()), grace_until: op.grace_until };
+        let answer = minted.committed(Rotated::First).unwrap();
+        let used = StoredRefresh { rotation: Some(rotation), ..stored };
+        let later = |more: &str, millis| check(&used, more, NOW.after(std::time::Duration::from_millis(millis)));
+        judge(&answer, &later);
+    }
+
+    #[test]
+    fn an_answer_is_given_again_until_its_window_ends() {
+        first(|answer, later| {
+            let body = answer.to_json();
+            let at = |millis| NOW.after(std::time::Duration::from_millis(millis));
+            let repeated = later("", 59_999).repeated(at(59_999)).unwrap();
+            assert_eq!(format!("{repeated:?}"), "Repeated(..)");
+            let again = repeated.answer(later("", 59_999), at(59_999)).unwrap();
+            assert_eq!(again.to_json().replace(r#""expires_in":3540"#, r#""expires_in":3600"#), body);
+            assert!(later("", 59_999).repeated(at(60_000)).is_none(), "its window may end meanwhile");
+            assert_eq!([59_999, 60_000].map(|millis| later("", millis).is_reuse()), [false, true]);
+        });
+    }
+
+    #[test]
+    fn an_answer_opens_only_with_its_own_token_and_beside_its_own_successor() {
+        first(|_, later| {
+            let mut moved = later("", 1);
+            let other = OrderedId::new(NOW, 99);
+            moved.rotation.as_mut().unwrap().successor = other;
+            assert!(moved.repeated(NOW).is_none());
+            assert!(CheckedRefresh { presented: other, ..later("", 1) }.repeated(NOW).is_none());
+            assert!(later("", 1).repeated(NOW).is_some());
+        });
+    }
+
+    #[test]
+    fn whoever_asks_for_something_else_meanwhile_gets_another_token() {
+        first(|_, later| {
+            let answer = |more: &str| later(more, 1).repeated(NOW).unwrap().answer(later(more, 1), NOW);
+            for same in ["", "&scope=read+write", "&resource=https://h.example/api"] {
+                assert!(answer(same).is_ok(), "{same}");
+            }
+            for other in
+                ["&scope=read", "&resource=https://h.example/mcp", "&scope=read&resource=https://h.example/mcp"]
+            {
+                assert!(answer(other).is_err(), "{other}");
+            }
+        });
     }
 }

@@ -193,6 +193,18 @@ mod tests {
     }
 
     #[test]
+    fn a_client_wants_to_act_alone_only_if_it_says_so() {
+        for (grant_types, wants) in [
+            ("", false),
+            (r#","grant_types":["authorization_code"]"#, false),
+            (r#","grant_types":["authorization_code","client_credentials"]"#, true),
+        ] {
+            let body = format!(r#"{{"redirect_uris":["https://a.example/cb"]{grant_types}}}"#);
+            assert_eq!(read(body.as_bytes(), false).unwrap().wants_client_credentials, wants, "{grant_types}");
+        }
+    }
+
+    #[test]
     fn names_and_links_are_made_inert() {
         let metadata = read(
             "{\"redirect_uris\":[\"https://a.example/cb\"],\"client_name\":\"a\u{202e}b\u{0}\u{200b} c\\n\",

@@ -292,3 +292,37 @@ pub fn known_scopes(text: &str, catalogue: &ScopeCatalogue) -> Result<ScopeSet, 
     let unknown = scopes.iter().find(|scope| catalogue.named(scope).is_none()).map(str::to_owned);
     unknown.map_or(Ok(scopes), |scope| Err(InvalidResourceChange::UnknownScope(scope)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::resource_registry::KnownResource;
+    use super::super::scope_change::Scope;
+    use super::*;
+
+    #[test]
+    fn a_description_is_of_the_resource_that_there_is_by_now() {
+        let url = "https://h.example/api";
+        let mut declared = Policy {
+            issuer: Issuer::parse("https://h.example").unwrap(),
+            scopes: ScopeCatalogue::new(vec![Scope::new("read", "Look").declared().unwrap()]),
+            default_scopes: ScopeSet::empty(),
+            resources: Default::default(),
+            lifetimes: Default::default(),
+        };
+        let first = Resource::new("/first").declared(&declared.issuer, &declared.scopes).unwrap();
+        assert!(declared.resources.add(KnownResource::new(first, &declared.scopes)));
+        let mut stored = PolicyRecords::default();
+        for change in [
+            ResourceChange::Add(Resource::new(url)),
+            ResourceChange::Retire { url: url.to_owned() },
+            ResourceChange::Add(Resource::new(url)),
+            ResourceChange::Describe(Resource::new(url).scopes("read")),
+        ] {
+            stored.resources = change.apply(&declared, &stored).unwrap();
+        }
+        let [record] = stored.resources.as_slice() else { panic!("one record of a URL") };
+        assert_eq!((record.id.as_str(), record.retired), ("https://h.example/api#2", false));
+        assert_eq!(Resource::new(url).url(), url);
+        assert_eq!(Scope::new("read", "Look").name(), "read");
+    }
+}

@@ -232,6 +232,14 @@ mod tests {
     }
 
     #[test]
+    fn of_two_records_with_one_id_the_first_counts() {
+        let named = |name: &str| ResourceRecord { name: Some(name.to_owned()), ..stored("https://h/late", false) };
+        let registry = overlaid(&registry(&["/api"]), &[named("First"), named("Second")]);
+        let late = registry.named(&uri("https://h/late")).unwrap();
+        assert_eq!(late.record, named("First"));
+    }
+
+    #[test]
     fn the_first_resource_is_the_default_until_another_is_named() {
         assert!(ResourceRegistry::default().default_resource().is_none());
         let mut registry = registry(&["/api", "/mcp"]);

@@ -229,7 +229,7 @@ impl BearerSeed {
     /// The same for a secret that has a mark, or has none; 255 random bits stay.
     pub(super) const fn with_mark(&self, mark: bool) -> Self {
         let Self { id, mut secret } = *self;
-        secret[31] = secret[31] & 0xfe | mark as u8;
+        secret[31] = if mark { secret[31] | 1 } else { secret[31] & 0xfe };
         Self { id, secret }
     }
 }
@@ -333,6 +333,32 @@ mod tests {
         assert!(OrderedId::first_at(Timestamp::from_millis(2)) <= at(2, 0));
         assert!(OrderedId::from_bits(at(u64::MAX, u32::MAX).to_bits()).is_some(), "63 bits");
         assert_eq!(at(5, 6).to_string().parse::<OrderedId>().unwrap(), at(5, 6));
+    }
+
+    #[test]
+    fn the_highest_id_of_a_time_is_behind_all_that_were_made_until_then() {
+        let time = Timestamp::from_millis(5);
+        assert_eq!(OrderedId::last_at(time), OrderedId::new(time, u32::MAX));
+        assert!(OrderedId::last_at(time) < OrderedId::first_at(Timestamp::from_millis(6)));
+        // The milliseconds that an id has room for end with these.
+        let last = (1 << 42) - 1;
+        for millis in [last, last + 1, u64::MAX] {
+            assert_eq!(OrderedId::last_at(Timestamp::from_millis(millis)).to_bits(), u64::MAX >> 1, "{millis}");
+        }
+        assert!(OrderedId::last_at(Timestamp::from_millis(last - 1)).to_bits() < u64::MAX >> 1);
+    }
+
+    #[test]
+    fn a_mark_is_the_last_bit_of_a_secret_and_changes_no_other() {
+        for (last, without, with) in [(0xa4, 0xa4, 0xa5), (0xa5, 0xa4, 0xa5)] {
+            let mut bytes = [7; BearerSeed::LEN];
+            bytes[35] = last;
+            for (mark, expected) in [(false, without), (true, with)] {
+                let seed = BearerSeed::from_random(&bytes).with_mark(mark);
+                assert_eq!((seed.id, &seed.secret[..31], seed.secret[31]), ([7; 4], &[7; 31][..], expected));
+                assert_eq!(Secret(seed.secret).has_mark(), mark);
+            }
+        }
     }
 
     #[test]

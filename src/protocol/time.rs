@@ -47,6 +47,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn seconds_are_whole_ones() {
+        for (millis, seconds) in [(0, 0), (999, 0), (1_000, 1), (1_800_000_000_999, 1_800_000_000)] {
+            assert_eq!(Timestamp::from_millis(millis).as_secs(), seconds);
+        }
+    }
+
+    #[test]
     fn time_does_not_wrap() {
         let end = Timestamp::from_millis(u64::MAX);
         assert_eq!(end.after(Duration::MAX), end);

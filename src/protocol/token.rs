@@ -408,3 +408,38 @@ impl TokenResponse {
         json
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_random_byte_of_an_exchange_is_used_once() {
+        let bytes: [u8; ExchangeSeed::LEN] = std::array::from_fn(|at| u8::try_from(at).unwrap());
+        let ExchangeSeed { access, refresh } = ExchangeSeed::from_random(&bytes);
+        for (seed, expected) in [(access, &bytes[4..36]), (refresh, &bytes[40..])] {
+            let (text, _) = Bearer::mint(BearerKind::Access, Timestamp::from_millis(1), &seed);
+            let (_, secret) = Bearer::parse_with_secret(BearerKind::Access, text.expose()).unwrap();
+            assert_eq!(secret.as_bytes().as_slice(), expected);
+        }
+    }
+
+    #[test]
+    fn an_answer_is_written_without_spare_room() {
+        let text = |text: &str| BearerText::from_sealed(text.to_owned());
+        let id = OrderedId::new(Timestamp::from_millis(1), 2);
+        for (seconds, digits) in [(0, "0"), (9, "9"), (10, "10"), (3_600, "3600")] {
+            let names = ScopeSet::parse("read write").unwrap();
+            let answer =
+                TokenResponse::repeated((id, text("gra_a")), Duration::from_secs(seconds), names, text("grr_r"));
+            assert!(answer.is_refreshable());
+            assert_eq!(answer.access(), id);
+            let json = answer.to_json();
+            let expected = format!(
+                r#"{{"access_token":"gra_a","token_type":"Bearer","expires_in":{digits},"scope":"read write","refresh_token":"grr_r"}}"#
+            );
+            assert_eq!((json.capacity(), json), (expected.len(), expected));
+            assert!(!TokenResponse { refresh_token: None, ..answer }.is_refreshable());
+        }
+    }
+}
