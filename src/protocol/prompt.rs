@@ -417,6 +417,13 @@ mod tests {
             let viewer = Viewer { subject: &Subject::new("alice"), session: "s", browser: "b" };
             ConsentPrompt::new(request, &viewer, PromptId::new(now, [1; 10]), now).about(next.map(Arc::new))
         };
+        let keys = Keys::from_bytes([7; 32]);
+        let sealed = about(Some(client.clone())).unwrap().seal(&keys, &[3; 32]).unwrap();
+        let returned = ReturnedPrompt::open(&keys, &sealed).unwrap();
+        assert_eq!(
+            format!("{returned:?}"),
+            format!("ReturnedPrompt(PromptId(00000000000101010101010101010101) of ClientId({}))", client.id)
+        );
         let later = Client { revision: 7, ..client.clone() };
         assert_eq!(about(Some(later)).unwrap().request().client().revision, 7);
         let mut renamed = client.clone();

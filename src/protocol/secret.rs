@@ -35,10 +35,9 @@ impl OrderedId {
 
     /// The highest id of something made at `time` or before, however late that is.
     #[must_use]
-    pub const fn last_at(time: Timestamp) -> Self {
+    pub fn last_at(time: Timestamp) -> Self {
         let last = (1 << 42) - 1;
-        let millis = if time.as_millis() < last { time.as_millis() } else { last };
-        Self::new(Timestamp::from_millis(millis), u32::MAX)
+        Self::new(Timestamp::from_millis(time.as_millis().min(last)), u32::MAX)
     }
 
     /// From the 63 bits of a stored id; `None` if there is a 64th.

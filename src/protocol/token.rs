@@ -414,6 +414,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_granted_and_is_no_more_is_told_from_what_was_never_granted() {
+        let id = |url| ResourceId::parse(url).unwrap();
+        let grant = |resources| Grant {
+            id: OrderedId::new(Timestamp::from_millis(1), 1),
+            holder: super::super::grant::Holder::Client,
+            client: super::super::client::ClientId::parse("c").unwrap(),
+            scopes: ScopeSet::empty(),
+            resources,
+            created_at: Timestamp::from_millis(1),
+        };
+        let (api, mcp) = ("https://h.example/api", "https://h.example/mcp");
+        for (granted, requested, reason) in [
+            (vec![id(api)], Some(api), TokenReason::ResourceRetired),
+            (vec![id(api)], Some(mcp), TokenReason::ResourceNotGranted),
+            (vec![id(api)], None, TokenReason::ResourceRetired),
+            (vec![], None, TokenReason::ResourceNotGranted),
+        ] {
+            let uri = requested.map(|url| ResourceUri::parse(url).unwrap());
+            assert_eq!(not_granted(&grant(granted), uri.as_ref()), reason, "{requested:?}");
+        }
+    }
+
+    #[test]
     fn each_random_byte_of_an_exchange_is_used_once() {
         let bytes: [u8; ExchangeSeed::LEN] = std::array::from_fn(|at| u8::try_from(at).unwrap());
         let ExchangeSeed { access, refresh } = ExchangeSeed::from_random(&bytes);

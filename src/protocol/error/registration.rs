@@ -143,3 +143,45 @@ const fn keys_text(reason: InvalidKeys) -> &'static str {
         InvalidKeys::NoneUsable => "jwks has no key for ES256, RS256, PS256 or EdDSA with Ed25519.",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(reason: impl Into<RegistrationReason>) -> (&'static str, &'static str) {
+        let wire = reason.into().wire();
+        assert_eq!(wire.status, 400);
+        (wire.code, wire.description)
+    }
+
+    #[test]
+    fn a_client_is_told_which_rule_its_redirect_uri_or_its_keys_break() {
+        for (reason, expected) in [
+            (InvalidRedirectUri::TooLong, "2048"),
+            (InvalidRedirectUri::Character, "characters"),
+            (InvalidRedirectUri::NotAbsolute, "not absolute"),
+            (InvalidRedirectUri::Fragment, "fragment"),
+            (InvalidRedirectUri::UserInfo, "user name"),
+            (InvalidRedirectUri::PlainHttp, "plain http"),
+            (InvalidRedirectUri::Scheme, "scheme"),
+            (InvalidRedirectUri::ResponseParameter, "response parameter"),
+        ] {
+            let (code, text) = told(reason);
+            assert_eq!(code, "invalid_redirect_uri");
+            assert!(text.starts_with("A redirect URI ") && text.contains(expected), "{reason:?}: {text}");
+        }
+        for (reason, expected) in [
+            (InvalidKeys::NotKeySet, "JWK Set"),
+            (InvalidKeys::TooMany, "16 keys"),
+            (InvalidKeys::Symmetric, "symmetric"),
+            (InvalidKeys::Private, "private"),
+            (InvalidKeys::Malformed, "malformed"),
+            (InvalidKeys::Size, "bits"),
+            (InvalidKeys::NoneUsable, "no key"),
+        ] {
+            let (code, text) = told(reason);
+            assert_eq!(code, "invalid_client_metadata");
+            assert!(text.contains("jwks") && text.contains(expected), "{reason:?}: {text}");
+        }
+    }
+}
