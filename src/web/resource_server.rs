@@ -23,7 +23,9 @@ impl ResourceServer {
             (_, &Method::OPTIONS) => answer::options(methods),
             (false, _) => answer::method_not_allowed(&self.noted(HttpReason::MethodNotAllowed), methods),
             // RFC 9728 §3.1; many clients look at the root, whatever the path of the resource
-            (true, _) if path.is_empty() || path == self.resource().path() => answer::document(self.metadata().clone()),
+            (true, _) if path.is_empty() || path.trim_end_matches('/') == self.resource().path() => {
+                answer::document(self.metadata().clone())
+            }
             (true, _) => answer::absent(),
         };
         let response = answer::cross_origin(response, &request.method, methods);

@@ -6,7 +6,6 @@ mod builder;
 mod cache;
 
 use std::fmt;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
