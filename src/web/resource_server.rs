@@ -23,9 +23,7 @@ impl ResourceServer {
             (_, &Method::OPTIONS) => answer::options(methods),
             (false, _) => answer::method_not_allowed(&self.noted(HttpReason::MethodNotAllowed), methods),
             // RFC 9728 §3.1; many clients look at the root, whatever the path of the resource
-            (true, _) if path.is_empty() || path.trim_end_matches('/') == self.resource().path() => {
-                answer::document(self.metadata().clone())
-            }
+            (true, _) if path.is_empty() || path == self.resource().path() => answer::document(self.metadata().clone()),
             (true, _) => answer::absent(),
         };
         let response = answer::cross_origin(response, &request.method, methods);
@@ -48,7 +46,8 @@ impl ResourceServer {
     }
 }
 
-/// What follows the well-known string in a path.
+/// What follows the well-known string in a path, without slashes at its end, as in the canonical URL of a resource.
 fn below(path: &str) -> Option<&str> {
-    path.strip_prefix(RESOURCE_METADATA).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+    let rest = path.strip_prefix(RESOURCE_METADATA).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+    Some(rest.trim_end_matches('/'))
 }

@@ -44,7 +44,7 @@ async fn axum_and_tower_have_the_guard_and_the_metadata() {
     }
 }
 
-#[actix_web::test]
+#[tokio::test]
 async fn actix_has_the_guard_and_the_metadata() {
     let scene = Scene::new().await;
     let token = scene.token().await;

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use crate::scratch::Folder;
 use crate::support::{CHALLENGE, ConsentPage, VERIFIER, encode};
 
-const SECRET: &str = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA";
+const SECRET: &str = "b3kTq0w9ZpJ5s8dYcX1uVn2LrQeHgF7aMiKoB4xWzSU";
 const CALLBACK: &str = "http://127.0.0.1/cb";
 
 /// A running example; it ends with this value.
@@ -159,13 +159,9 @@ async fn attack_45_a_token_that_was_taken_back_closes_the_other_process_too() {
     let opened = knock(token).await;
     assert_eq!(opened.status(), 200, "{opened:?}");
     assert!(json_of(&opened)[0].as_str().unwrap().contains("alice"));
-    let api = send(
-        Method::GET,
-        &format!("{origin}/api/projects"),
-        &[("authorization", &format!("Bearer {token}"))],
-        String::new(),
-    );
-    assert_eq!(api.await.status(), 401, "it is for the other process alone");
+    let (bearer, url) = (format!("Bearer {token}"), format!("{origin}/api/projects"));
+    let api = send(Method::GET, &url, &[("authorization", &bearer)], String::new()).await;
+    assert_eq!(api.status(), 401, "it is for the other process alone");
 
     let revoked = Instant::now();
     let form = [("token", token), ("client_id", &client)];
