@@ -2,8 +2,6 @@
 //!
 //! The guard of a route is a middleware: `web::resource("/api/projects").wrap(guard)`.
 
-mod guarded;
-
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::pin::Pin;
@@ -20,7 +18,7 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 
-pub use guarded::Guarded;
+pub use super::actix_guard::Guarded;
 
 use crate::guard::{Principal, Refusal, ResourceServer};
 use crate::server::Server;
@@ -105,7 +103,7 @@ fn at(pattern: RoutePattern) -> Resource {
     }))
 }
 
-fn bad_request() -> HttpResponse {
+pub(super) fn bad_request() -> HttpResponse {
     HttpResponse::new(StatusCode::BAD_REQUEST)
 }
 
@@ -126,13 +124,13 @@ where
 }
 
 /// A request's head in the types of `http` 1; actix has those of an older version.
-fn parts(request: &HttpRequest) -> Result<Parts, http::Error> {
+pub(super) fn parts(request: &HttpRequest) -> Result<Parts, http::Error> {
     let head = http::Request::builder().method(request.method().as_str()).uri(request.uri().to_string());
     let head = request.headers().iter().fold(head, |head, (name, value)| head.header(name.as_str(), value.as_bytes()));
     Ok(head.body(())?.into_parts().0)
 }
 
-fn response(answer: http::Response<Bytes>) -> HttpResponse {
+pub(super) fn response(answer: http::Response<Bytes>) -> HttpResponse {
     let (mut parts, body) = answer.into_parts();
     let status = StatusCode::from_u16(parts.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     // actix takes a length from the body and from nothing else.
@@ -149,7 +147,7 @@ fn response(answer: http::Response<Bytes>) -> HttpResponse {
     }
 }
 
-fn header(name: &http::HeaderName, value: &http::HeaderValue) -> Option<(HeaderName, HeaderValue)> {
+pub(super) fn header(name: &http::HeaderName, value: &http::HeaderValue) -> Option<(HeaderName, HeaderValue)> {
     let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
     Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
 }

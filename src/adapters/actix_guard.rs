@@ -8,8 +8,8 @@ use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::{Error, HttpMessage as _};
 
-use super::super::gate::Gate;
-use super::{bad_request, header, parts, response};
+use super::actix::{bad_request, header, parts, response};
+use super::gate::Gate;
 use crate::guard::{Guard, OptionalGuard, cors_headers};
 
 macro_rules! middleware {
