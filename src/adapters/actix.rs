@@ -187,7 +187,7 @@ impl ResponseError for Refusal {
     }
 }
 
-/// Who the guard let through. An `Option<Principal>` is for routes with an [`OptionalGuard`]. Where there
+/// Who the guard let through. An `Option<Principal>` is for routes with an [`OptionalGuard`](crate::OptionalGuard). Where there
 /// is no guard at all actix makes it `None`, whatever token came; the log tells of it.
 impl FromRequest for Principal {
     type Error = Unguarded;

@@ -35,7 +35,7 @@ macro_rules! middleware {
 middleware!(Guard);
 middleware!(OptionalGuard);
 
-/// A service behind a [`Guard`] or an [`OptionalGuard`]. Requests that pass carry their [`Principal`]
+/// A service behind a [`Guard`] or an [`OptionalGuard`]. Requests that pass carry their [`Principal`](crate::Principal)
 /// in their extensions.
 #[derive(Debug)]
 pub struct Guarded<S> {

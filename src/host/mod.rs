@@ -42,7 +42,7 @@ pub use keys::KeysFromEnvError;
 pub(crate) use metrics::Metrics;
 #[cfg(any(feature = "doctor", feature = "fetch", feature = "remote"))]
 pub use outbound::NoRoots;
-#[cfg(any(feature = "doctor", feature = "remote"))]
+#[cfg(feature = "doctor")]
 pub(crate) use outbound::{Bounds, HttpClient};
 #[cfg(feature = "remote")]
 pub use transport::HttpTransport;

@@ -87,8 +87,6 @@ fn executable() -> &'static str {
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--example", "quickstart", "--message-format=json"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
-            // Build scripts look at it, and would build half of the dependencies anew.
-            .env_remove("CARGO_MANIFEST_DIR")
             .stderr(Stdio::inherit())
             .output()
             .expect("cargo starts");

@@ -53,11 +53,15 @@ impl Drop for Program {
 
 /// Cargo hands a test the paths of the package's programs, but not of its examples.
 fn executable(name: &str) -> String {
-    let built = Command::new(env!("CARGO"))
+    let mut cargo = Command::new(env!("CARGO"));
+    // Build scripts look at what cargo tells this test of its package, and would build half of the dependencies anew.
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")).for_each(|name| {
+        cargo.env_remove(name);
+    });
+    let built = cargo
         .args(["build", "--quiet", "--all-features", "--example", name, "--message-format=json"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        // Build scripts look at it, and would build half of the dependencies anew.
-        .env_remove("CARGO_MANIFEST_DIR")
         .stderr(Stdio::inherit())
         .output()
         .unwrap();
