@@ -22,6 +22,7 @@
 //!   [`manual::storage`];
 //! - [`ConsentUi`]: the pages, if the built-in ones will not do;
 //! - [`Server::resource`]: the guard of your routes;
+//! - [`ResourceServer`]: the same guard in another process; see [`manual::resource_servers`];
 //! - [`Audit`]: who takes the events of everything that changes or is refused; see [`manual::audit`];
 //! - [`manual`]: prose, such as the attacks that were thought of and all about the consent page.
 //!
@@ -37,6 +38,7 @@
 //! | `postgres` | `grantor::PostgresStorage`: one database for many instances of the app |
 //! | `fetch` | `grantor::GuardedFetcher`: gets metadata documents and keys of clients, and nothing from your own network |
 //! | `doctor` | `grantor::doctor`: looks at a deployment as each known client would; see [`manual::doctor`] |
+//! | `remote` | `grantor::host::HttpTransport`: asks for the guard of a resource in another process; see [`manual::resource_servers`] |
 //! | `metrics` | counters and durations through the `metrics` facade; see [`manual::audit`] |
 //! | `testkit` | `grantor::storage::testkit`: the conformance kit for stores |
 //!
@@ -62,7 +64,7 @@ pub use adapters::actix;
 pub use adapters::axum;
 #[cfg(feature = "tower")]
 pub use adapters::tower;
-pub use guard::{Guard, OptionalGuard, Principal, Refusal, ResourceGuard};
+pub use guard::{Guard, OptionalGuard, Principal, Refusal, ResourceGuard, ResourceServer};
 #[cfg(feature = "fetch")]
 pub use host::GuardedFetcher;
 pub use host::{Audit, Clock, ConsentUi, Entropy, Event, Fetcher, Host, HostError, ReturnTo, SignIn, User};

@@ -11,7 +11,7 @@ use crate::{Address, App};
 /// What to open and what to click, for the terminal.
 pub(crate) fn guide(address: Address, database: &str, machine: &Machine) -> String {
     let (ours, theirs) = (address.origin(), address.third_party_origin());
-    let Machine { id, secret } = machine;
+    let Machine { id, secret, .. } = machine;
     format!(
         "
   Planwerk, a project app, runs on      {ours}
@@ -28,6 +28,7 @@ pub(crate) fn guide(address: Address, database: &str, machine: &Machine) -> Stri
      client id     {id}
      client secret {secret}
      curl -u '{id}:{secret}' -d grant_type=client_credentials -d resource={ours}/api {ours}/oauth/token
+  An API in a process of its own asks as that client: set both for cargo run --example resource_server.
   DEMO_CLIENT_ID and DEMO_CLIENT_SECRET fix them; otherwise the secret is another one at each start.
   What was granted is kept in {database}, beyond a restart.
   Ctrl-C ends both apps. RUST_LOG=grantor=debug shows what happens inside; with ACCESS_TOKEN_SECONDS=20

@@ -4,15 +4,19 @@ use grantor::NewClient;
 use grantor::host::{Entropy as _, EntropyError, SystemEntropy};
 use grantor::protocol::secret::BearerText;
 
+use crate::Address;
+
 /// Its credentials: `DEMO_CLIENT_ID` and `DEMO_CLIENT_SECRET` of the environment. Without the latter the secret
 /// is another one at each start, and the store is brought up to date with it.
 pub(crate) struct Machine {
     pub(crate) id: String,
     pub(crate) secret: String,
+    /// The API in a process of its own, which asks as this client.
+    reports: String,
 }
 
 impl Machine {
-    pub(crate) fn from_env() -> Result<Self, EntropyError> {
+    pub(crate) fn from_env(address: Address) -> Result<Self, EntropyError> {
         let id = from_env("DEMO_CLIENT_ID").unwrap_or_else(|| "planwerk-report".to_owned());
         let secret = match from_env("DEMO_CLIENT_SECRET") {
             Some(secret) => secret,
@@ -22,7 +26,7 @@ impl Machine {
                 BearerText::client_secret(&random).expose().to_owned()
             }
         };
-        Ok(Self { id, secret })
+        Ok(Self { id, secret, reports: address.reports() })
     }
 
     pub(crate) fn client(&self) -> NewClient {
@@ -30,7 +34,7 @@ impl Machine {
             .id(&self.id)
             .secret(&self.secret)
             .client_credentials()
-            .introspects(["/api", "/mcp"])
+            .introspects(["/api", "/mcp", &*self.reports])
     }
 }
 

@@ -56,7 +56,7 @@ struct Address {
 impl Address {
     /// From the environment variable `PORT`; 3000 if it is not set.
     fn from_env() -> Result<Self, String> {
-        Ok(Self { port: number_from_env("PORT", 3000, 1..=65534)? })
+        Ok(Self { port: number_from_env("PORT", 3000, 1..=65533)? })
     }
 
     /// `127.0.0.1` here and `localhost` there: browsers keep cookies by host name, whatever the port.
@@ -70,6 +70,11 @@ impl Address {
 
     const fn third_party_port(self) -> u16 {
         self.port + 1
+    }
+
+    /// An API in a process of its own: `examples/resource_server.rs`.
+    fn reports(self) -> String {
+        format!("http://127.0.0.1:{}/reports", self.port + 2)
     }
 
     fn third_party_origin(self) -> String {
@@ -118,7 +123,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let ours = listen("127.0.0.1", address.port).await?;
     let theirs = third_party::listen(address.third_party_port()).await?;
     let database = database_from_env();
-    let machine = Machine::from_env()?;
+    let machine = Machine::from_env(address)?;
     let app = app(address, lifetimes, &database, &machine).await?;
 
     println!("{}", home::guide(address, &database, &machine));
@@ -136,7 +141,7 @@ async fn app(
     let (people, sessions) = (People::demo()?, Sessions::default());
     let storage = SqliteStorage::open(database).await.map_err(|error| cannot_open(database, &error))?;
     let demo = Demo { sessions: sessions.clone() };
-    let oauth = oauth::server(&address.origin(), storage, demo, lifetimes, machine)?;
+    let oauth = oauth::server(address, storage, demo, lifetimes, machine)?;
     let api = oauth::guarded_routes(&oauth, &address.origin())?;
     let app = App { address, people, sessions, projects: api::Projects::demo(), oauth: oauth.clone() };
 

@@ -4,20 +4,21 @@ use axum::Router;
 use axum::http::request::Parts;
 use axum::routing::{get, post};
 use grantor::host::{KeysFromEnvError, SystemEntropy};
-use grantor::{Host, HostError, Keys, Lifetimes, Registration, Server, SignIn, SqliteStorage, User};
+use grantor::{Host, HostError, Keys, Lifetimes, Registration, Resource, Server, SignIn, SqliteStorage, User};
 
 use crate::machine::Machine;
 use crate::session::Sessions;
-use crate::{App, api, mcp};
+use crate::{Address, App, api, mcp};
 
 pub(crate) fn server(
-    origin: &str,
+    address: Address,
     storage: SqliteStorage,
     host: Demo,
     lifetimes: Lifetimes,
     machine: &Machine,
 ) -> Result<Server, Box<dyn std::error::Error>> {
-    Ok(Server::builder(origin)
+    let origin = address.origin();
+    Ok(Server::builder(&origin)
         .storage(storage)
         .keys(keys()?)
         .host(host)
@@ -28,6 +29,7 @@ pub(crate) fn server(
         .default_scopes("projects:read")
         .resource(format!("{origin}/api"))
         .resource(format!("{origin}/mcp"))
+        .resource(Resource::new(&address.reports()).name("Planwerk's reports"))
         .default_resource(&format!("{origin}/mcp"))
         .registration(Registration::Open)
         .client(machine.client())

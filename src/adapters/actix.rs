@@ -5,24 +5,24 @@
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use actix_web::body::{BodySize, EitherBody, MessageBody};
-use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::dev::Payload;
 use actix_web::guard::fn_guard;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse, Resource, ResponseError};
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 
-use super::gate::Gate;
-use crate::guard::{Guard, OptionalGuard, Principal, Refusal, cors_headers};
+pub use super::actix_guard::Guarded;
+
+use crate::guard::{Principal, Refusal, ResourceServer};
 use crate::server::Server;
-use crate::web::MAX_BODY;
+use crate::web::{MAX_BODY, RoutePattern};
 
 /// The endpoints of `server`, to be mounted at the app's root. Do not put them into a scope: the paths
 /// are those that the metadata names.
@@ -72,19 +72,39 @@ where
     let server = server.clone();
     move |config| {
         for pattern in server.routes() {
-            let inside = format!("{}/", pattern.path);
-            let path = if pattern.below { format!("{inside}{{rest:.*}}") } else { pattern.path.clone() };
-            // actix compares paths decoded, the server as they were sent: what it would not answer is left
-            // to the app.
-            let as_sent = fn_guard(move |context| {
-                let sent = context.head().uri.path();
-                if pattern.below { sent.starts_with(&inside) } else { sent == pattern.path }
-            });
             let (server, extractor) = (server.clone(), extractor.clone());
             let handler = move |request, body| answer(server.clone(), extractor.clone(), request, body);
-            config.service(web::resource(path).guard(as_sent).to(handler));
+            config.service(at(pattern).to(handler));
         }
     }
+}
+
+/// The metadata of a resource in another process than its authorization server, to be mounted like [`routes`].
+pub fn resource_routes(resource: &ResourceServer) -> impl FnOnce(&mut ServiceConfig) + Clone + Send + use<> {
+    let resource = resource.clone();
+    move |config| {
+        for pattern in resource.routes() {
+            let resource = resource.clone();
+            let handler = move |request: HttpRequest| {
+                ready(parts(&request).map_or_else(|_| bad_request(), |parts| response(resource.handle(&parts))))
+            };
+            config.service(at(pattern).to(handler));
+        }
+    }
+}
+
+fn at(pattern: RoutePattern) -> Resource {
+    let inside = format!("{}/", pattern.path);
+    let path = if pattern.below { format!("{inside}{{rest:.*}}") } else { pattern.path.clone() };
+    // actix compares paths decoded, the server as they were sent: what it would not answer is left to the app.
+    web::resource(path).guard(fn_guard(move |context| {
+        let sent = context.head().uri.path();
+        if pattern.below { sent.starts_with(&inside) } else { sent == pattern.path }
+    }))
+}
+
+pub(super) fn bad_request() -> HttpResponse {
+    HttpResponse::new(StatusCode::BAD_REQUEST)
 }
 
 #[allow(clippy::future_not_send, reason = "actix's requests do not leave their thread")]
@@ -93,7 +113,7 @@ where
     E: Fn(HttpRequest) -> F,
     F: Future<Output: Clone + Send + Sync + 'static>,
 {
-    let Ok(mut parts) = parts(&request) else { return HttpResponse::new(StatusCode::BAD_REQUEST) };
+    let Ok(mut parts) = parts(&request) else { return bad_request() };
     parts.extensions.insert(extractor(request).await);
     // A body that is too large or breaks off is handed on as one that is too large.
     let body = match body.to_bytes_limited(MAX_BODY).await {
@@ -104,13 +124,13 @@ where
 }
 
 /// A request's head in the types of `http` 1; actix has those of an older version.
-fn parts(request: &HttpRequest) -> Result<Parts, http::Error> {
+pub(super) fn parts(request: &HttpRequest) -> Result<Parts, http::Error> {
     let head = http::Request::builder().method(request.method().as_str()).uri(request.uri().to_string());
     let head = request.headers().iter().fold(head, |head, (name, value)| head.header(name.as_str(), value.as_bytes()));
     Ok(head.body(())?.into_parts().0)
 }
 
-fn response(answer: http::Response<Bytes>) -> HttpResponse {
+pub(super) fn response(answer: http::Response<Bytes>) -> HttpResponse {
     let (mut parts, body) = answer.into_parts();
     let status = StatusCode::from_u16(parts.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     // actix takes a length from the body and from nothing else.
@@ -127,7 +147,7 @@ fn response(answer: http::Response<Bytes>) -> HttpResponse {
     }
 }
 
-fn header(name: &http::HeaderName, value: &http::HeaderValue) -> Option<(HeaderName, HeaderValue)> {
+pub(super) fn header(name: &http::HeaderName, value: &http::HeaderValue) -> Option<(HeaderName, HeaderValue)> {
     let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
     Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
 }
@@ -144,73 +164,6 @@ impl MessageBody for Unsent {
 
     fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
         Poll::Ready(None)
-    }
-}
-
-macro_rules! middleware {
-    ($guard:ty) => {
-        impl<S, B> Transform<S, ServiceRequest> for $guard
-        where
-            S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-            B: MessageBody,
-        {
-            type Response = ServiceResponse<EitherBody<B>>;
-            type Error = Error;
-            type Transform = Guarded<S>;
-            type InitError = ();
-            type Future = Ready<Result<Guarded<S>, ()>>;
-
-            fn new_transform(&self, inner: S) -> Self::Future {
-                ready(Ok(Guarded { gate: self.into(), inner: Rc::new(inner) }))
-            }
-        }
-    };
-}
-
-middleware!(Guard);
-middleware!(OptionalGuard);
-
-/// A service behind a [`Guard`] or an [`OptionalGuard`]. Requests that pass carry their [`Principal`]
-/// in their extensions.
-#[derive(Debug)]
-pub struct Guarded<S> {
-    gate: Gate,
-    inner: Rc<S>,
-}
-
-impl<S, B> Service<ServiceRequest> for Guarded<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>>>>;
-
-    forward_ready!(inner);
-
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        let (gate, inner) = (self.gate.clone(), Rc::clone(&self.inner));
-        Box::pin(async move {
-            let refused = match parts(request.request()) {
-                Ok(parts) => match gate.check(&parts).await {
-                    Ok(principal) => {
-                        principal.clone().map(|principal| request.extensions_mut().insert(principal));
-                        request.extensions_mut().insert(principal);
-                        let mut response = inner.call(request).await?;
-                        for (name, value) in cors_headers().iter().filter_map(|(name, value)| header(name, value)) {
-                            if !response.headers().contains_key(&name) {
-                                response.headers_mut().insert(name, value);
-                            }
-                        }
-                        return Ok(response.map_into_left_body());
-                    }
-                    Err(refusal) => response(refusal.response()),
-                },
-                Err(_) => HttpResponse::new(StatusCode::BAD_REQUEST),
-            };
-            Ok(request.into_response(refused).map_into_right_body())
-        })
     }
 }
 
@@ -234,7 +187,7 @@ impl ResponseError for Refusal {
     }
 }
 
-/// Who the guard let through. An `Option<Principal>` is for routes with an [`OptionalGuard`]. Where there
+/// Who the guard let through. An `Option<Principal>` is for routes with an [`OptionalGuard`](crate::OptionalGuard). Where there
 /// is no guard at all actix makes it `None`, whatever token came; the log tells of it.
 impl FromRequest for Principal {
     type Error = Unguarded;

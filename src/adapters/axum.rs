@@ -21,19 +21,42 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 
-use super::tower::OAuthService;
-use crate::guard::{Principal, Refusal};
+use super::tower::{MetadataService, OAuthService};
+use crate::guard::{Principal, Refusal, ResourceServer};
 use crate::server::Server;
+use crate::web::RoutePattern;
 
 /// The endpoints of `server`, to be merged into the app's router at its root:
 /// `Router::new().merge(grantor::axum::routes(&oauth))`.
 ///
 /// Do not nest it: the paths are those that the metadata names.
 pub fn routes<S: Clone + Send + Sync + 'static>(server: &Server) -> Router<S> {
-    server.routes().into_iter().fold(Router::new(), |router, pattern| {
-        let path = if pattern.below { format!("{}/{{*rest}}", pattern.path) } else { pattern.path };
-        router.route_service(&path, OAuthService::new(server))
-    })
+    server
+        .routes()
+        .into_iter()
+        .fold(Router::new(), |router, pattern| router.route_service(&path(pattern), OAuthService::new(server)))
+}
+
+/// The metadata of a resource in another process than its authorization server, to be merged like [`routes`].
+///
+/// ```
+/// # use axum::{Router, routing::any};
+/// # fn app(resource: &grantor::ResourceServer) -> Result<Router, Box<dyn std::error::Error>> {
+/// let mcp = any(async || "tools").layer(resource.require("projects:read")?);
+/// # Ok(
+/// Router::new().route("/mcp", mcp).merge(grantor::axum::resource_routes(resource))
+/// # )
+/// # }
+/// ```
+pub fn resource_routes<S: Clone + Send + Sync + 'static>(resource: &ResourceServer) -> Router<S> {
+    resource
+        .routes()
+        .into_iter()
+        .fold(Router::new(), |router, pattern| router.route_service(&path(pattern), MetadataService::new(resource)))
+}
+
+fn path(pattern: RoutePattern) -> String {
+    if pattern.below { format!("{}/{{*rest}}", pattern.path) } else { pattern.path }
 }
 
 /// Nobody was let through: the route has no guard, or an optional one and no token came. An error in

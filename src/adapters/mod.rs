@@ -2,6 +2,8 @@
 
 #[cfg(feature = "actix")]
 pub mod actix;
+#[cfg(feature = "actix")]
+mod actix_guard;
 #[cfg(feature = "axum")]
 pub mod axum;
 #[cfg(any(feature = "actix", feature = "tower"))]

@@ -1,6 +1,7 @@
 //! A tower service for the endpoints, and the guard as a tower layer.
 
 use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
@@ -14,7 +15,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::gate::Gate;
-use crate::guard::{Guard, OptionalGuard, cors_headers};
+use crate::guard::{Guard, OptionalGuard, ResourceServer, cors_headers};
 use crate::server::Server;
 use crate::web::MAX_BODY;
 
@@ -29,6 +30,33 @@ impl OAuthService {
     #[must_use]
     pub fn new(server: &Server) -> Self {
         Self(server.clone())
+    }
+}
+
+/// The metadata of a resource in another process than its authorization server as a service. It answers 404 for paths
+/// that are none of metadata.
+#[derive(Debug, Clone)]
+pub struct MetadataService(ResourceServer);
+
+impl MetadataService {
+    /// The metadata of `resource`.
+    #[must_use]
+    pub fn new(resource: &ResourceServer) -> Self {
+        Self(resource.clone())
+    }
+}
+
+impl<B> Service<Request<B>> for MetadataService {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        ready(Ok(self.0.handle(&request.into_parts().0).map(Full::new)))
     }
 }
 

@@ -3,6 +3,8 @@
 mod optional;
 mod principal;
 mod refusal;
+mod remote;
+mod source;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,18 +17,17 @@ use http::request::Parts;
 pub use optional::OptionalGuard;
 pub use principal::Principal;
 pub use refusal::Refusal;
+pub use remote::{InvalidResourceServer, ResourceServer, ResourceServerBuilder};
+pub(crate) use source::{Here, Source};
 
-use crate::host::{AnyHost, Clock, EventKind, Host as _, Place, Trail};
+use crate::host::{Clock, EventKind, Place, Trail};
 use crate::protocol::bearer;
 use crate::protocol::cors;
 use crate::protocol::error::BearerReason;
-use crate::protocol::issuer::is_loopback_host;
-use crate::protocol::policy::Policy;
+use crate::protocol::issuer::{Issuer, is_loopback_host};
 use crate::protocol::resource::ResourceUri;
-use crate::protocol::resource_registry::KnownResource;
 use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::OrderedId;
-use crate::storage::{AnyStorage, InForce, Storage as _, StorageError};
 
 /// A registered resource, or one of several as a request tells, from which guards for its routes are made.
 #[derive(Clone)]
@@ -42,33 +43,32 @@ type Told = Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
 #[derive(Clone)]
 pub(crate) enum Which {
     One(ResourceUri),
-    By(Told),
+    /// By its URL or its path on the origin of that issuer.
+    By(Told, Issuer),
 }
 
 impl fmt::Display for Which {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::One(resource) => resource.fmt(f),
-            Self::By(_) => f.write_str("the resource of a request"),
+            Self::By(..) => f.write_str("the resource of a request"),
         }
     }
 }
 
 /// What all guards have in common.
 pub(crate) struct Shared {
-    pub(crate) storage: AnyStorage,
+    pub(crate) source: Source,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) trail: Trail,
-    /// Who is asked about the user of every token, if somebody is.
-    pub(crate) users: Option<AnyHost>,
-    pub(crate) in_force: Arc<InForce>,
     pub(crate) loopback_only: bool,
 }
 
 /// A scope is required that the resource does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the scope {scope:?} does not exist at {resource}: add it with `Builder::scope`, and to the resource if that lists its scopes"
+    "the scope {scope:?} does not exist at {resource}: add it with `Builder::scope`, and to the resource if that lists \
+     its scopes, or with `ResourceServerBuilder::scopes` where the resource is in another process"
 )]
 pub struct UnknownScope {
     scope: String,
@@ -92,18 +92,19 @@ impl ResourceGuard {
     pub fn require(&self, scopes: &str) -> Result<Guard, UnknownScope> {
         let unknown = |scope: &str| UnknownScope { scope: scope.to_owned(), resource: self.which.to_string() };
         let required = ScopeSet::parse(scopes).map_err(|_| unknown(scopes))?;
-        let current = self.shared.in_force.last_known();
-        let has_heard_of = |scope: &&str| match &self.which {
-            Which::One(resource) => current.policy.has_heard_of(scope, resource),
-            Which::By(_) => current.policy.has_heard_of_scope(scope),
+        let resource = match &self.which {
+            Which::One(resource) => Some(resource),
+            Which::By(..) => None,
         };
-        if let Some(scope) = required.iter().find(|scope| !has_heard_of(scope)) {
+        if let Some(scope) = required.iter().find(|scope| !self.shared.source.has_heard_of(scope, resource)) {
             return Err(unknown(scope));
         }
         let shared = Arc::clone(&self.shared);
         Ok(Guard(match &self.which {
             Which::One(resource) => Of::One(Bound(Arc::new(Rule { shared, resource: resource.clone(), required }))),
-            Which::By(which) => Of::By(Arc::new(Open { shared, which: Arc::clone(which), required })),
+            Which::By(which, issuer) => {
+                Of::By(Arc::new(Open { shared, which: Arc::clone(which), issuer: issuer.clone(), required }))
+            }
         }))
     }
 }
@@ -142,15 +143,16 @@ struct Rule {
 struct Open {
     shared: Arc<Shared>,
     which: Told,
+    issuer: Issuer,
     /// By name.
     required: ScopeSet,
 }
 
 impl Open {
     fn bind(&self, request: &Parts) -> Option<Bound> {
-        let Self { shared, which, required } = self;
+        let Self { shared, which, issuer, required } = self;
         let url = which(request)?;
-        let resource = ResourceUri::parse(&shared.in_force.declared().issuer.absolute(&url)).ok()?;
+        let resource = ResourceUri::parse(&issuer.absolute(&url)).ok()?;
         Some(Bound(Arc::new(Rule { shared: Arc::clone(shared), resource, required: required.clone() })))
     }
 }
@@ -203,21 +205,16 @@ impl Bound {
         if is_preflight(request) {
             return Err(Turned::Preflight);
         }
-        let presented = bearer::presented(request.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes))?;
+        let authorization = request.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+        let (presented, text) = bearer::presented(authorization)?;
         let away = |reason| Turned::Away(reason, Some(presented.id));
-        let stored = shared.storage.access_token(presented.id).await.map_err(|error| away(no_answer(&error)))?;
-        let now = shared.clock.now();
-        let current = shared.in_force.current(now).await.map_err(|error| away(no_answer(&error)))?;
-        let Policy { scopes, resources, .. } = &current.policy;
-        let resource = resources.at(self.resource().as_str()).map(KnownResource::id);
-        let (access, allowed) = bearer::check(&presented, stored, resource, scopes, now).map_err(away)?;
+        let looked_up = shared.source.look_up(&presented, text, self.resource(), &*shared.clock).await;
+        let (access, allowed) = looked_up.map_err(away)?;
         let principal = Principal::new(access, allowed, self.clone());
         if !principal.scopes().contains_all(&self.0.required) {
             return Err(Turned::Short(Box::new(principal)));
         }
-        if let Some(host) = &shared.users {
-            ask(host, &principal).await.map_err(away)?;
-        }
+        shared.source.admits(principal.subject()).await.map_err(away)?;
         Ok(principal)
     }
 
@@ -236,8 +233,7 @@ impl Bound {
             Turned::Preflight => Refusal::Preflight,
             Turned::Short(principal) => principal.lacks(&ScopeSet::empty()),
             Turned::Away(reason, token) if self.0.required.is_empty() => {
-                let shared = &self.0.shared;
-                let scopes = shared.in_force.last_known().policy.suggested(self.resource());
+                let scopes = self.0.shared.source.suggested(self.resource());
                 self.deny(reason, token, &scopes)
             }
             Turned::Away(reason, token) => self.deny(reason, token, &self.0.required),
@@ -247,7 +243,7 @@ impl Bound {
     /// Tells a client to ask for these scopes, by name: for those of them that there are.
     fn deny(&self, reason: BearerReason, token: Option<OrderedId>, scopes: &ScopeSet) -> Refusal {
         let (shared, resource) = (&self.0.shared, self.resource());
-        let scope = shared.in_force.last_known().policy.scopes.present(scopes);
+        let scope = shared.source.present(scopes);
         let challenge = bearer::challenge(&reason, resource, &scope);
         refusal(shared, reason, Some(resource), token, challenge)
     }
@@ -266,24 +262,6 @@ fn refusal(
     let kind = EventKind::Refused { client: None, resource, token, reason: reason.clone().into() };
     shared.trail.record(reference, Place::Guard, kind);
     Refusal::Denied { reason, challenge, reference }
-}
-
-/// Whether the host still lets the user of a token in.
-async fn ask(host: &AnyHost, principal: &Principal) -> Result<(), BearerReason> {
-    let Some(subject) = principal.subject() else { return Ok(()) };
-    match host.is_allowed(subject).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(BearerReason::UserNotAllowed),
-        Err(error) => {
-            tracing::error!(%error, "the host could not answer");
-            Err(BearerReason::Unavailable)
-        }
-    }
-}
-
-fn no_answer(error: &StorageError) -> BearerReason {
-    tracing::error!(error = error as &dyn std::error::Error, "the store could not answer");
-    if error.is_temporary() { BearerReason::Unavailable } else { BearerReason::ServerError }
 }
 
 impl fmt::Debug for Guard {

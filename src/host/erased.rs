@@ -1,9 +1,11 @@
-//! One type for every host, every set of pages and every fetcher, so that the server needs no type parameter.
+//! One type for every host, every set of pages and whatever gets something from elsewhere, so that the server needs no type parameter.
 
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::request::Parts;
+use http::{Request, Response};
 use serde_json::{Map, Value};
 
 use super::Host;
@@ -11,6 +13,7 @@ use super::admission::{Admission, Applicant, DocumentApplicant};
 use super::consent::{ConsentUi, ConsentView, DecidedView, ErrorView, Page};
 use super::fetcher::{Fetch, FetchError, Fetched, Fetcher};
 use super::hooks::{AccessView, Asked, Verdict, Where};
+use super::transport::Transport;
 use super::user::{HostError, SignIn, User};
 use crate::protocol::grant::Subject;
 
@@ -115,6 +118,35 @@ impl AnyFetcher {
 impl Fetcher for AnyFetcher {
     async fn fetch(&self, ask: Fetch<'_>) -> Result<Fetched, FetchError> {
         self.0.fetch_dyn(ask).await
+    }
+}
+
+/// Any transport, behind one pointer.
+#[derive(Clone)]
+pub(crate) struct AnyTransport(Arc<dyn DynTransport>);
+
+type Sending<'a> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, FetchError>> + Send + 'a>>;
+
+trait DynTransport: Send + Sync + 'static {
+    fn send_dyn(&self, request: Request<Bytes>) -> Sending<'_>;
+}
+
+impl<T: Transport> DynTransport for T {
+    fn send_dyn(&self, request: Request<Bytes>) -> Sending<'_> {
+        Box::pin(self.send(request))
+    }
+}
+
+impl AnyTransport {
+    pub(crate) fn new(transport: impl Transport) -> Self {
+        Self(Arc::new(transport))
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Transport for AnyTransport {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, FetchError> {
+        self.0.send_dyn(request).await
     }
 }
 

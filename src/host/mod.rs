@@ -10,12 +10,14 @@ mod erased;
 #[cfg(feature = "fetch")]
 mod fetch;
 mod fetcher;
+mod flights;
 mod hooks;
 mod keys;
 #[cfg(feature = "metrics")]
 mod metrics;
-#[cfg(any(feature = "doctor", feature = "fetch"))]
+#[cfg(any(feature = "doctor", feature = "fetch", feature = "remote"))]
 mod outbound;
+mod transport;
 mod user;
 
 pub use admission::{Admission, Applicant, DocumentApplicant};
@@ -29,18 +31,22 @@ pub use consent::{
     ResourceView, ScopeView, WayBack,
 };
 pub use entropy::{Entropy, EntropyError, SystemEntropy};
-pub(crate) use erased::{AnyConsentUi, AnyFetcher, AnyHost};
+pub(crate) use erased::{AnyConsentUi, AnyFetcher, AnyHost, AnyTransport};
 #[cfg(feature = "fetch")]
 pub use fetch::{GuardedFetcher, Network, SystemNetwork};
 pub use fetcher::{Fetch, FetchError, Fetched, Fetcher};
+pub(crate) use flights::{Boarded, Boarding, Flights};
 pub use hooks::{AccessView, Asked, Verdict, Where};
 pub use keys::KeysFromEnvError;
 #[cfg(feature = "metrics")]
 pub(crate) use metrics::Metrics;
-#[cfg(any(feature = "doctor", feature = "fetch"))]
+#[cfg(any(feature = "doctor", feature = "fetch", feature = "remote"))]
 pub use outbound::NoRoots;
 #[cfg(feature = "doctor")]
 pub(crate) use outbound::{Bounds, HttpClient};
+#[cfg(feature = "remote")]
+pub use transport::HttpTransport;
+pub use transport::Transport;
 pub use user::{HostError, ReturnTo, SignIn, User};
 
 use http::request::Parts;

@@ -54,6 +54,16 @@ pub mod resources {
     #![doc = include_str!("resources.md")]
 }
 
+/// The guard in another process than the authorization server: what it takes, how stale its answers may be, and what
+/// happens when something fails.
+pub mod resource_servers {
+    #![cfg_attr(
+        not(feature = "remote"),
+        allow(rustdoc::broken_intra_doc_links, reason = "it links to the transport, which is a feature")
+    )]
+    #![doc = include_str!("resource_servers.md")]
+}
+
 /// Where everything is kept: which store to take, how to write and prove one of your own, and what it takes to
 /// run one.
 pub mod storage {

@@ -11,9 +11,11 @@ use super::time::Timestamp;
 /// Reads the bearer token of a request from its `Authorization` headers. Tokens in the query or the
 /// body are never looked at (OAuth 2.1 §5.1).
 ///
+/// With it comes its text, for those who have to ask elsewhere.
+///
 /// # Errors
 /// If there is none, or none that was ever one of ours.
-pub fn presented<'a>(mut authorization: impl Iterator<Item = &'a [u8]>) -> Result<Bearer, BearerReason> {
+pub fn presented<'a>(mut authorization: impl Iterator<Item = &'a [u8]>) -> Result<(Bearer, &'a str), BearerReason> {
     let header = match (authorization.next(), authorization.next()) {
         (None, _) => return Err(BearerReason::Missing),
         (Some(one), None) => one,
@@ -29,7 +31,7 @@ pub fn presented<'a>(mut authorization: impl Iterator<Item = &'a [u8]>) -> Resul
     };
     // RFC 6750 §3.1: a token that is "malformed" is an `invalid_token`, not an invalid request
     let token = std::str::from_utf8(token.trim_ascii()).ok();
-    token.and_then(|token| Bearer::parse(BearerKind::Access, token)).ok_or(BearerReason::Unknown)
+    token.and_then(|token| Some((Bearer::parse(BearerKind::Access, token)?, token))).ok_or(BearerReason::Unknown)
 }
 
 /// RFC 9110 §5.6.2.

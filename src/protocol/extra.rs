@@ -11,8 +11,8 @@ pub struct ExtraFields(Map<String, Value>);
 
 /// What the RFCs define for token answers and for introspection (RFC 6749 §5.1 and §5.2, RFC 7662 §2.2, RFC 7800,
 /// RFC 8693 §2.2.1 and §4, RFC 8705, RFC 9068 §2.2, RFC 9396, RFC 9470, OpenID Connect Core §2 and §3.1.3.3), in both: what
-/// is harmless in one answer today may be read by a client of both.
-const RESERVED: [&str; 40] = [
+/// is harmless in one answer today may be read by a client of both. `holder` is ours.
+const RESERVED: [&str; 41] = [
     "access_token",
     "acr",
     "act",
@@ -32,6 +32,7 @@ const RESERVED: [&str; 40] = [
     "exp",
     "expires_in",
     "grant_id",
+    "holder",
     "iat",
     "id_token",
     "interval",

@@ -126,8 +126,8 @@ impl ActiveToken {
     /// The answer's body (RFC 7662 §2.2).
     ///
     /// `sub` is a user and nobody else: a client's own access has none, so that no client id passes for a user's
-    /// (RFC 9700 §4.15), and `holder`, a member of ours, says `user` or `client`. A refresh token has no
-    /// `token_type` and no `aud`: at a resource it is worth nothing.
+    /// (RFC 9700 §4.15), and `holder`, a member of ours, says `user` or `client`. `grant_id` tells the installations of
+    /// one client apart. A refresh token has neither that nor `token_type` and `aud`: at a resource it is worth nothing.
     ///
     /// # Errors
     /// If it cannot be written as JSON.
@@ -146,6 +146,7 @@ impl ActiveToken {
                 Holder::User(_) => "user",
                 Holder::Client => "client",
             },
+            grant_id: access.as_ref().map(|_| grant.id.to_string()),
             aud: access.as_ref().map(|(resource, _)| resource),
             iss: issuer.as_str(),
         })?;
@@ -171,6 +172,8 @@ struct Answer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     sub: Option<&'a Subject>,
     holder: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grant_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<&'a ResourceUri>,
     iss: &'a str,

@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use super::issuer::Issuer;
 use super::jws::ALGORITHMS;
 use super::policy::Policy;
+use super::resource::ResourceUri;
 use super::resource_registry::KnownResource;
 use super::scope::ScopeSet;
 
@@ -112,6 +114,34 @@ pub fn resource_metadata(policy: &Policy, resource: &KnownResource) -> Result<St
         resource_name: resource.record.name.as_deref(),
         resource_documentation: resource.record.documentation.as_deref(),
     })
+}
+
+/// The document of a resource in another process than its authorization server (RFC 9728 §2).
+///
+/// # Errors
+/// If it cannot be written as JSON.
+pub fn remote_resource_metadata(
+    issuer: &Issuer,
+    resource: &ResourceUri,
+    scopes: &ScopeSet,
+    name: Option<&str>,
+    documentation: Option<&str>,
+) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&ResourceMetadata {
+        resource: resource.as_str(),
+        authorization_servers: [issuer.as_str()],
+        scopes_supported: scopes.iter().collect(),
+        bearer_methods_supported: ["header"],
+        resource_name: name,
+        resource_documentation: documentation,
+    })
+}
+
+/// The path of the metadata of an authorization server (RFC 8414 §3.1): the well-known string goes between the host and
+/// the issuer's path.
+#[must_use]
+pub fn server_metadata_path(issuer: &Issuer) -> String {
+    format!("/.well-known/oauth-authorization-server{}", issuer.path())
 }
 
 fn advertised<'a>(policy: &'a Policy, scopes: &'a ScopeSet) -> Vec<&'a str> {

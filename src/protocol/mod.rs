@@ -20,6 +20,7 @@ pub mod given_secret;
 pub mod grant;
 pub mod initial_access;
 pub mod interaction;
+pub mod introspected;
 pub mod introspection;
 pub mod issuer;
 mod json;

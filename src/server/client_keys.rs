@@ -10,9 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use super::Server;
 use super::document_clients::{answered, unfetched};
 use super::fetch_budget::FetchBudget;
-use super::flights::{Boarded, Boarding, Flights};
 use super::metadata_documents::Rules;
-use crate::host::{Fetch, Fetcher as _};
+use crate::host::{Boarded, Boarding, Fetch, Fetcher as _, Flights};
 use crate::protocol::client_auth::Presented;
 use crate::protocol::client_keys::{FetchedKeys, KeysUrl, may_ask_again};
 use crate::protocol::error::DocumentReason;
@@ -28,7 +27,7 @@ const PER_CLIENT: u32 = 6;
 /// What is known of the keys of clients, and what is being fetched.
 pub(super) struct KeyFetches {
     kept: Mutex<HashMap<KeysUrl, Kept>>,
-    flights: Flights<KeysUrl>,
+    flights: Flights<KeysUrl, DocumentReason>,
     per_site: FetchBudget,
     per_client: FetchBudget,
 }
@@ -112,7 +111,7 @@ impl Server {
         url: &KeysUrl,
         origin: &str,
         presented: &Presented,
-        boarded: &Boarded<'_, KeysUrl>,
+        boarded: &Boarded<'_, KeysUrl, DocumentReason>,
     ) -> Result<KeySet, DocumentReason> {
         let now = self.now();
         // The client first: one that has nothing left takes nothing from the site, and so from others. That is no

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::flights::{Boarded, Boarding};
 use super::metadata_documents::Rules;
 use super::{MINT_TRIES, PageRefusal, Server};
 use crate::host::{
-    Admission, DocumentApplicant, DocumentNews, EventKind, Fetch, FetchError, Fetched, Fetcher as _, Host as _, User,
+    Admission, Boarded, Boarding, DocumentApplicant, DocumentNews, EventKind, Fetch, FetchError, Fetched, Fetcher as _,
+    Host as _, User,
 };
 use crate::protocol::admission::Terms;
 use crate::protocol::client::{Client, ClientId, ClientOrigin};
@@ -117,7 +117,7 @@ impl Server {
         rules: &Rules,
         url: &DocumentUrl,
         user: &User,
-        boarded: &Boarded<'_, ClientId>,
+        boarded: &Boarded<'_, ClientId, DocumentReason>,
     ) -> Result<MetadataDocument, DocumentReason> {
         // Not a failure of the document: others who wait for it may have something left.
         // The user first: one who has nothing left takes nothing from the site, and so from others.

@@ -52,8 +52,7 @@ impl Paths {
             revoke: format!("{base}/revoke"),
             introspect: format!("{base}/introspect"),
             register: format!("{base}/register"),
-            // RFC 8414 §3: the well-known string goes between the host and the issuer's path
-            server_metadata: format!("/.well-known/oauth-authorization-server{}", issuer.path()),
+            server_metadata: metadata::server_metadata_path(issuer),
         })
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::InvalidConfiguration;
 use super::client_keys::KeyFetches;
 use super::fetch_budget::FetchBudget;
-use super::flights::Flights;
-use crate::host::{AnyFetcher, Fetcher};
+use crate::host::{AnyFetcher, Fetcher, Flights};
 use crate::protocol::client::ClientId;
+use crate::protocol::error::DocumentReason;
 
 /// The rules for clients that are known by a metadata document; see
 /// [`Builder::client_metadata_documents`](crate::Builder::client_metadata_documents).
@@ -35,7 +35,7 @@ pub(super) struct Rules {
     allowed: Option<Vec<HostPattern>>,
     denied: Vec<HostPattern>,
     pub(super) kept_for: Duration,
-    pub(super) flights: Flights<ClientId>,
+    pub(super) flights: Flights<ClientId, DocumentReason>,
     pub(super) per_site: FetchBudget,
     pub(super) per_user: FetchBudget,
     pub(super) keys: KeyFetches,

@@ -15,7 +15,6 @@ mod declared;
 mod document_clients;
 mod documents;
 mod fetch_budget;
-mod flights;
 mod grants;
 mod hooks;
 mod introspect;
@@ -49,7 +48,7 @@ pub use scopes::{ChangeScopesError, Scopes};
 use arc_swap::{ArcSwap, Guard};
 use http::request::Parts;
 
-use crate::guard::{ResourceGuard, Shared, Which};
+use crate::guard::{Here, ResourceGuard, Shared, Source, Which};
 use crate::host::{AnyConsentUi, AnyHost, AppView, Clock, Entropy, EntropyError, HostError, Trail, WayBack};
 use crate::protocol::client::ClientId;
 use crate::protocol::error::PageReason;
@@ -164,16 +163,19 @@ impl Server {
     /// # }
     /// ```
     pub fn resource_by(&self, which: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static) -> ResourceGuard {
-        self.guard_of(Which::By(Arc::new(which)))
+        self.guard_of(Which::By(Arc::new(which), self.issuer().clone()))
     }
 
     fn guard_of(&self, which: Which) -> ResourceGuard {
-        let shared = Shared {
+        let here = Here {
             storage: self.0.storage.clone(),
-            clock: Arc::clone(&self.0.clock),
-            trail: self.0.trail.clone(),
             users: self.0.checks_users.then(|| self.0.host.clone()),
             in_force: Arc::clone(&self.0.in_force),
+        };
+        let shared = Shared {
+            source: Source::Here(here),
+            clock: Arc::clone(&self.0.clock),
+            trail: self.0.trail.clone(),
             loopback_only: self.issuer().is_loopback(),
         };
         ResourceGuard::new(shared, which)

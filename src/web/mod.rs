@@ -5,6 +5,7 @@ mod cookie;
 mod endpoints;
 mod form_post;
 mod origin;
+mod resource_server;
 mod routes;
 
 use bytes::Bytes;

@@ -6,7 +6,7 @@ use http::Method;
 use crate::host::Place;
 use crate::server::{Registration, Server};
 
-const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
+pub(super) const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
 const SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
 const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
 

@@ -106,6 +106,21 @@ proptest! {
     }
 
     #[test]
+    fn introspection_answers(
+        aud in like(r#""https://app.example/(api|mcp)"|\[("https://app\.example/api",?){0,2}\]|7"#),
+        holder in like(r#""holder":"(user|client)"(,"sub":"[a-z]{0,2}")?"#),
+        exp in prop_oneof![1_799_999_990_u64..1_800_000_010, any::<u64>()], scope in like("[a-z:]{0,5} ?[a-z]{0,3}"),
+        extra in like(r#"(,"(active|nbf|iat|iss|aud|token_type)":(true|1800000000|"https://app\.example"|"x"|-1|1e400)){0,2}"#),
+    ) {
+        let answer = format!(
+            r#"{{"active":true,"token_type":"Bearer","client_id":"c","grant_id":"00000000000000ff","aud":{aud},
+            "exp":{exp},"scope":"{scope}",{holder}{extra}}}"#
+        );
+        parsers::introspected(&answer);
+        parsers::introspected(&extra);
+    }
+
+    #[test]
     fn metadata_documents(uri in like(URI), name in ".{0,40}", cache in like(r"(max-age|s-maxage|no-store|,|=| ){0,4}[0-9]{0,22}"), extra in like(r#"(,"[a-z_]{0,12}":[\[\]{}a-z0-9"]{0,9}){0,2}"#)) {
         let text = |text: &str| serde_json::Value::from(text).to_string();
         let (uri_text, name) = (text(&uri), text(&name));

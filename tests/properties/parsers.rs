@@ -11,6 +11,7 @@ use grantor::protocol::client::{Client, ClientId, ClientKeys, ClientMetadata, Ke
 use grantor::protocol::client_auth::Presented;
 use grantor::protocol::client_keys::FetchedKeys;
 use grantor::protocol::document_url::DocumentUrl;
+use grantor::protocol::introspected::{self, Told};
 use grantor::protocol::jwk::KeySet;
 use grantor::protocol::metadata_document::{Answered, MetadataDocument};
 use grantor::protocol::params::Parameters;
@@ -261,6 +262,22 @@ pub fn bearer_string(text: &str) {
     let header = [text.as_bytes()];
     let _ = bearer::presented(header.into_iter());
     let _ = bearer::presented([format!("Bearer {text}").as_bytes()].into_iter());
+}
+
+/// What passes by an answer to an introspection is a token for this resource, at this time, with scopes that have names.
+pub fn introspected(answer: &str) {
+    let issuer = Issuer::parse("https://app.example").expect("an issuer");
+    let _ = introspected::endpoint(200, answer.as_bytes(), &issuer);
+    let Ok(Told::Active(claims)) = introspected::read(200, Some("application/json"), answer.as_bytes()) else { return };
+    let now = Timestamp::from_millis(1_800_000_000_000);
+    let presented = Bearer::parse(BearerKind::Access, &format!("gra_{}", "A".repeat(54))).expect("a bearer string");
+    let resource = ResourceUri::parse("https://app.example/api").expect("a resource");
+    let Ok(access) = claims.check(&presented, &issuer, &resource, now) else { return };
+    assert!(answer.contains("true") && answer.contains("aud"), "{answer}");
+    assert_eq!(access.token.resource.url(), resource.as_str());
+    assert!(access.token.expires_at > now && !access.revoked);
+    assert!(ScopeSet::parse(access.token.scopes.as_str()).is_ok_and(|names| names == access.token.scopes));
+    assert!(access.grant.holder.subject().is_none_or(|subject| !subject.as_str().is_empty()));
 }
 
 /// A challenge is met by the verifiers that hash to it, and no text is both.

@@ -33,11 +33,13 @@ async fn a_resource_server_is_told_what_a_users_token_is_worth() {
     let world = World::new();
     let (client, server) = (world.public_client().await, world.resource_server(&["/api"]).await);
     let token = world.access_token(&client).await;
+    let grant = world.principal(API, &token).await.grant().to_string();
     world.clock.advance(Duration::from_secs(60));
     let now = START / 1000;
     let expected = json!({
         "active": true, "scope": "projects:read projects:write", "client_id": client.id, "token_type": "Bearer",
-        "exp": now + HOUR, "iat": now, "sub": "alice", "holder": "user", "aud": API, "iss": ISSUER,
+        "exp": now + HOUR, "iat": now, "sub": "alice", "holder": "user", "grant_id": grant, "aud": API,
+        "iss": ISSUER,
     });
     assert_eq!(told(&world, &server, &token).await, expected, "and nothing else");
     let basic = server.basic();
@@ -163,10 +165,11 @@ async fn attack_57_a_clients_own_access_has_no_subject() {
     let machine = world.created(new).await;
     let server = world.resource_server(&[API]).await;
     let token = world.own_token(&machine, &[]).await.access;
+    let grant = world.principal(API, &token).await.grant().to_string();
     let now = START / 1000;
     let expected = json!({
         "active": true, "scope": "projects:read", "client_id": "alice", "token_type": "Bearer", "exp": now + HOUR,
-        "iat": now, "holder": "client", "aud": API, "iss": ISSUER,
+        "iat": now, "holder": "client", "grant_id": grant, "aud": API, "iss": ISSUER,
     });
     for asking in [&machine, &server] {
         assert_eq!(told(&world, asking, &token).await, expected, "no client id is in the place of a user's");

@@ -3,7 +3,7 @@
 //! There is no pool, no proxy and nothing that follows redirects, so that none of them has to be switched off. Which
 //! addresses may be reached is for those who use this to say.
 
-#[cfg(feature = "doctor")]
+#[cfg(any(feature = "doctor", feature = "remote"))]
 mod client;
 mod target;
 mod tls;
@@ -25,7 +25,7 @@ use tokio::time::timeout;
 
 use super::fetcher::FetchError;
 
-#[cfg(feature = "doctor")]
+#[cfg(any(feature = "doctor", feature = "remote"))]
 pub(crate) use client::{Bounds, HttpClient};
 pub(super) use target::Target;
 pub use tls::NoRoots;

@@ -30,6 +30,15 @@ pub enum BearerReason {
     /// The token is for another resource.
     #[error("the token is for another resource")]
     OtherResource,
+    /// The token is of another issuer.
+    #[error("the token is of another issuer")]
+    OtherIssuer,
+    /// The token is no bearer token, such as one that is bound to a key.
+    #[error("the token is no bearer token")]
+    OtherTokenType,
+    /// The token is not good yet.
+    #[error("the token is not good yet")]
+    NotYet,
     /// The resource is no more.
     #[error("the resource was retired")]
     ResourceRetired,
@@ -45,9 +54,16 @@ pub enum BearerReason {
     /// What is stored cannot be understood.
     #[error("the server failed")]
     ServerError,
-    /// The store or the host cannot answer.
-    #[error("the store or the host is unavailable")]
+    /// The store, the host or the authorization server cannot answer.
+    #[error("the store, the host or the authorization server is unavailable")]
     Unavailable,
+    /// The authorization server does not let this resource server ask: its id or secret is wrong, or it may not
+    /// introspect.
+    #[error("the authorization server does not let this resource server ask")]
+    IntrospectionRefused,
+    /// The authorization server gave an answer that cannot be understood.
+    #[error("the answer of the authorization server cannot be understood")]
+    IntrospectionUnreadable,
 }
 
 impl BearerReason {
@@ -65,6 +81,9 @@ impl BearerReason {
             | Self::Revoked
             | Self::UserNotAllowed
             | Self::OtherResource
+            | Self::OtherIssuer
+            | Self::OtherTokenType
+            | Self::NotYet
             | Self::ResourceRetired => {
                 wire("invalid_token", 401, "The token is unknown, has expired, was revoked or is for another resource.")
             }
@@ -72,7 +91,8 @@ impl BearerReason {
             Self::InsufficientScope => wire("insufficient_scope", 403, "The token does not allow this."),
             Self::OtherHost => wire("invalid_request", 421, "The request is for another host."),
             Self::ServerError => wire("server_error", 500, "The server failed."),
-            Self::Unavailable => {
+            // It is no fault of the caller, who must not throw a good token away.
+            Self::Unavailable | Self::IntrospectionRefused | Self::IntrospectionUnreadable => {
                 wire("temporarily_unavailable", 503, "The server cannot reach its records at the moment.")
             }
         }

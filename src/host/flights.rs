@@ -6,49 +6,45 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use crate::protocol::error::DocumentReason;
+/// The fetches that are under way, of things by `K`, which fail with `E`. There are never more than requests.
+pub(crate) struct Flights<K, E>(Mutex<HashMap<K, Arc<Flight<E>>>>);
 
-/// The fetches that are under way. There are never more than requests.
-pub(super) struct Flights<K>(Mutex<HashMap<K, Arc<Flight>>>);
-
-impl<K> Default for Flights<K> {
+impl<K, E> Default for Flights<K, E> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-#[derive(Default)]
-struct Flight(Mutex<State>);
+struct Flight<E>(Mutex<State<E>>);
 
-#[derive(Default)]
-struct State {
+struct State<E> {
     is_over: bool,
-    failed: Option<DocumentReason>,
+    failed: Option<E>,
     waiting: Vec<Waker>,
 }
 
 /// What a request does about what it needs.
-pub(super) enum Boarding<'a, K: Hash + Eq> {
+pub(crate) enum Boarding<'a, K: Hash + Eq, E> {
     /// It fetches.
-    Fetch(Boarded<'a, K>),
+    Fetch(Boarded<'a, K, E>),
     /// Another one has fetched. Why that failed, or `None` if it did not, or was given up.
-    Landed(Option<DocumentReason>),
+    Landed(Option<E>),
 }
 
 /// The right to fetch. Whoever waits goes on when it is dropped.
-pub(super) struct Boarded<'a, K: Hash + Eq> {
-    flights: &'a Flights<K>,
+pub(crate) struct Boarded<'a, K: Hash + Eq, E> {
+    flights: &'a Flights<K, E>,
     id: K,
-    flight: Arc<Flight>,
+    flight: Arc<Flight<E>>,
 }
 
-impl<K: Hash + Eq + Clone + Send + Sync> Flights<K> {
+impl<K: Hash + Eq + Clone + Send + Sync, E: Clone + Send> Flights<K, E> {
     /// The right to fetch, or what came of the fetch that was under way.
-    pub(super) async fn board(&self, id: &K) -> Boarding<'_, K> {
+    pub(crate) async fn board(&self, id: &K) -> Boarding<'_, K, E> {
         let flight = {
             let mut flights = self.lock();
             let Some(under_way) = flights.get(id) else {
-                let flight = Arc::<Flight>::default();
+                let flight = Arc::new(Flight::new());
                 flights.insert(id.clone(), Arc::clone(&flight));
                 return Boarding::Fetch(Boarded { flights: self, id: id.clone(), flight });
             };
@@ -57,7 +53,7 @@ impl<K: Hash + Eq + Clone + Send + Sync> Flights<K> {
         poll_fn(|context| {
             let mut state = flight.lock();
             if state.is_over {
-                return Poll::Ready(Boarding::Landed(state.failed));
+                return Poll::Ready(Boarding::Landed(state.failed.clone()));
             }
             state.waiting.push(context.waker().clone());
             Poll::Pending
@@ -66,26 +62,30 @@ impl<K: Hash + Eq + Clone + Send + Sync> Flights<K> {
     }
 }
 
-impl<K> Flights<K> {
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, Arc<Flight>>> {
+impl<K, E> Flights<K, E> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Arc<Flight<E>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Flight {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl<E> Flight<E> {
+    const fn new() -> Self {
+        Self(Mutex::new(State { is_over: false, failed: None, waiting: Vec::new() }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<E>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Hash + Eq> Boarded<'_, K> {
+impl<K: Hash + Eq, E> Boarded<'_, K, E> {
     /// Tells those that wait why there is nothing.
-    pub(super) fn failed(&self, reason: DocumentReason) {
+    pub(crate) fn failed(&self, reason: E) {
         self.flight.lock().failed = Some(reason);
     }
 }
 
-impl<K: Hash + Eq> Drop for Boarded<'_, K> {
+impl<K: Hash + Eq, E> Drop for Boarded<'_, K, E> {
     fn drop(&mut self) {
         self.flights.lock().remove(&self.id);
         let mut state = self.flight.lock();
