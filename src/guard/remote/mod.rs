@@ -143,7 +143,7 @@ impl Remote {
 
     /// The verdict on a token, or why there is none.
     async fn verdict(&self, presented: &Bearer, text: &str, clock: &dyn Clock) -> Result<Verdict, BearerReason> {
-        // Another request may have asked before a revocation that this one comes after.
+        // Another request may have asked before a revocation that this one comes after: nothing to wait for.
         if self.cache.staleness().is_zero() {
             return Ok(self.ask(presented, text, clock).await?.0);
         }
