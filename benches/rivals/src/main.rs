@@ -3,6 +3,8 @@
 mod oauth_as;
 mod ours;
 mod oxide;
+#[path = "../../report/mod.rs"]
+mod report;
 mod table;
 
 use std::future::Future;

@@ -1,0 +1,120 @@
+//! The rows of a bench: printed with a verdict each, and left in `target/report` for `benches/publish`.
+
+#![allow(dead_code, reason = "each bench uses the part of it that it needs")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What a row must be to meet its goal.
+#[derive(Clone, Copy)]
+pub(crate) enum Goal {
+    AtMost(f64),
+    AtLeast(f64),
+    /// It is shown for what it is.
+    None,
+}
+
+impl Goal {
+    fn is_met_by(self, value: f64) -> bool {
+        match self {
+            Self::AtMost(goal) => value <= goal,
+            Self::AtLeast(goal) => value >= goal,
+            Self::None => true,
+        }
+    }
+
+    fn verdict(self, value: f64) -> &'static str {
+        match (self, self.is_met_by(value)) {
+            (Self::None, _) => "",
+            (_, true) => "met",
+            (_, false) => "MISSED",
+        }
+    }
+
+    fn text(self, unit: &str) -> String {
+        match self {
+            Self::AtMost(goal) => format!("≤ {goal} {unit}"),
+            Self::AtLeast(goal) => format!("≥ {goal} {unit}"),
+            Self::None => String::new(),
+        }
+    }
+}
+
+/// A figure and its unit, as "6.4 µs".
+#[derive(Clone, Copy)]
+pub(crate) struct Figure(pub(crate) f64, pub(crate) &'static str);
+
+impl Figure {
+    fn text(self) -> String {
+        let Self(value, unit) = self;
+        let digits = if value >= 100.0 || value.fract() == 0.0 { 0 } else { 2 };
+        format!("{value:.digits$} {unit}")
+    }
+}
+
+struct Row {
+    what: String,
+    ours: String,
+    peer: String,
+    result: f64,
+    unit: &'static str,
+    goal: Goal,
+}
+
+/// The rows of one bench.
+pub(crate) struct Report {
+    name: &'static str,
+    title: &'static str,
+    rows: Vec<Row>,
+}
+
+impl Report {
+    /// `name` is that of the bench, `title` says what its rows are.
+    pub(crate) const fn new(name: &'static str, title: &'static str) -> Self {
+        Self { name, title, rows: Vec::new() }
+    }
+
+    /// A figure of grantor against that of a peer in the same run, in the same unit.
+    pub(crate) fn ratio(&mut self, what: impl Into<String>, ours: Figure, peer: (&str, Figure), goal: Goal) {
+        self.rows.push(Row {
+            what: what.into(),
+            ours: ours.text(),
+            peer: format!("{}: {}", peer.0, peer.1.text()),
+            result: ours.0 / peer.1.0,
+            unit: "×",
+            goal,
+        });
+    }
+
+    /// A figure that stands for itself.
+    pub(crate) fn figure(&mut self, what: impl Into<String>, ours: Figure, goal: Goal) {
+        let Figure(result, unit) = ours;
+        self.rows.push(Row { what: what.into(), ours: ours.text(), peer: String::new(), result, unit, goal });
+    }
+
+    /// Prints the rows, and leaves them where they are published from.
+    pub(crate) fn finish(self) {
+        println!("\n{}", self.title);
+        let mut table =
+            format!("### {}\n\n| | grantor | peer | ratio | goal | |\n|---|--:|---|--:|--:|---|\n", self.title);
+        for Row { what, ours, peer, result, unit, goal } in self.rows {
+            let ratio = if peer.is_empty() { String::new() } else { format!("{result:.2} {unit}") };
+            let (verdict, goal) = (goal.verdict(result), goal.text(unit));
+            println!("  {what:<62} {ours:>12}  {peer:<32} {ratio:>8}  {goal:<10} {verdict}");
+            let _ = writeln!(table, "| {what} | {ours} | {peer} | {ratio} | {goal} | {verdict} |");
+        }
+        let folder = root().join("target/report");
+        let written =
+            fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join(self.name).with_extension("md"), table));
+        if let Err(error) = written {
+            eprintln!("the rows cannot be kept in {}: {error}", folder.display());
+        }
+    }
+}
+
+/// The repository, whichever package of it a bench is in.
+pub(crate) fn root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().find(|folder| folder.join("benches/report").is_dir()).unwrap_or(package).to_owned()
+}
