@@ -8,7 +8,7 @@ use super::error::TokenReason;
 use super::grant::{Access, AccessRecord, Grant, Holder};
 use super::params::Parameters;
 use super::policy::{Lifetimes, Policy};
-use super::resource::{ResourceId, ResourceUri};
+use super::resource::ResourceId;
 use super::scope::{OFFLINE_ACCESS, ScopeSet};
 use super::secret::{BearerSeed, BearerText, OrderedId};
 use super::time::Timestamp;
@@ -19,7 +19,7 @@ use super::token::{TokenResponse, mint_access, resource};
 pub struct ClientRequest<'a> {
     client: &'a Client,
     scopes: ScopeSet,
-    resource: Option<ResourceUri>,
+    resource: Option<&'a str>,
 }
 
 impl<'a> ClientRequest<'a> {
@@ -27,7 +27,7 @@ impl<'a> ClientRequest<'a> {
     ///
     /// # Errors
     /// If the client may not make it, or something is malformed.
-    pub fn read(parameters: &Parameters<'_>, client: &'a Client) -> Result<Self, TokenReason> {
+    pub fn read(parameters: &'a Parameters<'_>, client: &'a Client) -> Result<Self, TokenReason> {
         if !client.may_use(GrantType::ClientCredentials) {
             return Err(TokenReason::GrantNotAllowed);
         }
@@ -50,8 +50,8 @@ impl<'a> ClientRequest<'a> {
     /// Says which rule is broken.
     pub fn check(self, policy: &Policy) -> Result<CheckedAccess, TokenReason> {
         // RFC 8707 §2: "invalid_target" for a resource that is unknown
-        let known = match &self.resource {
-            Some(requested) => policy.resources.named(requested),
+        let known = match self.resource {
+            Some(requested) => policy.resources.meant_by(requested),
             None => policy.resources.default_resource(),
         };
         let known = known.ok_or(TokenReason::ResourceUnknown)?;

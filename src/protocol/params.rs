@@ -30,8 +30,8 @@ impl<'a> Parameters<'a> {
         let mut values = Vec::with_capacity(8);
         for pair in encoded.split(|byte| *byte == b'&') {
             let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
-            let (name, value) = (decode(&pair[..end]), pair.get(end + 1..).unwrap_or_default());
-            if let Some(name) = known.iter().find(|known| **known == name) {
+            let (name, value) = (bytes_of(&pair[..end]), pair.get(end + 1..).unwrap_or_default());
+            if let Some(name) = known.iter().find(|known| known.as_bytes() == &*name) {
                 values.push((*name, decode(value)));
             }
         }
@@ -75,8 +75,17 @@ impl<'a> Parameters<'a> {
 
 /// Undoes form encoding once (URL standard §5.1): `+` and `%XX`; what is no UTF-8 becomes U+FFFD.
 pub(super) fn decode(encoded: &[u8]) -> Cow<'_, str> {
-    if !encoded.iter().any(|byte| matches!(byte, b'%' | b'+')) {
-        return String::from_utf8_lossy(encoded);
+    match bytes_of(encoded) {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed),
+        Cow::Owned(bytes) => Cow::Owned(
+            String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        ),
+    }
+}
+
+fn bytes_of(encoded: &[u8]) -> Cow<'_, [u8]> {
+    if !encoded.contains(&b'%') && !encoded.contains(&b'+') {
+        return Cow::Borrowed(encoded);
     }
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut rest = encoded;
@@ -87,9 +96,7 @@ pub(super) fn decode(encoded: &[u8]) -> Cow<'_, str> {
         decoded.push(byte);
         rest = tail;
     }
-    Cow::Owned(
-        String::from_utf8(decoded).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
-    )
+    Cow::Owned(decoded)
 }
 
 /// The byte that two digits stand for.

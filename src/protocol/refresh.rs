@@ -12,7 +12,7 @@ use super::error::TokenReason;
 use super::grant::{Access, AccessRecord, Grant, Rotation};
 use super::params::Parameters;
 use super::policy::{Lifetimes, Policy};
-use super::resource::{ResourceId, ResourceUri};
+use super::resource::ResourceId;
 use super::scope::ScopeSet;
 use super::seal::{Purpose, SealSalt, open_under, seal_under};
 use super::secret::{Bearer, BearerKind, BearerSeed, BearerText, OrderedId, Secret};
@@ -27,7 +27,7 @@ pub struct RefreshRequest<'a> {
     presented: Bearer,
     secret: Secret,
     scopes: Option<ScopeSet>,
-    resource: Option<ResourceUri>,
+    resource: Option<&'a str>,
 }
 
 impl<'a> RefreshRequest<'a> {
@@ -35,7 +35,7 @@ impl<'a> RefreshRequest<'a> {
     ///
     /// # Errors
     /// If something is missing or malformed.
-    pub fn read(parameters: &Parameters<'_>, client: &'a Client, identity: Identity) -> Result<Self, TokenReason> {
+    pub fn read(parameters: &'a Parameters<'_>, client: &'a Client, identity: Identity) -> Result<Self, TokenReason> {
         if !client.may_use(GrantType::RefreshToken) {
             return Err(TokenReason::GrantNotAllowed);
         }
@@ -83,7 +83,7 @@ impl<'a> RefreshRequest<'a> {
             return Err(TokenReason::ProofMissing);
         }
         let is_reuse = stored.rotation.as_ref().is_some_and(|rotation| rotation.is_over(now));
-        let asked = audience(&stored.grant, self.resource.as_ref(), self.client, policy);
+        let asked = audience(&stored.grant, self.resource, self.client, policy);
         let (resource, granted) = asked.or_else(|reason| whatever(&stored.grant, is_reuse, reason))?;
         // RFC 6749 §6: "MUST NOT include any scope not originally granted". What was not is dropped:
         // clients add `offline_access` and whatever the metadata names.

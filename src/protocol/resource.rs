@@ -24,7 +24,7 @@ pub enum InvalidResource {
 /// The URL of a resource in its canonical form: scheme and host in lower case, without default port,
 /// dot segments and trailing slashes. Two spellings of one resource are equal; a prefix of another
 /// resource's path is not that resource (attack 23).
-#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct ResourceUri(Arc<str>);
 

@@ -1,6 +1,6 @@
 //! The resources that there are at one moment: those of the code, and what was added and retired since.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::catalogue::ScopeCatalogue;
 use super::policy_records::ResourceRecord;
@@ -50,9 +50,9 @@ pub struct ResourceRegistry {
     /// At most one of a URL.
     all: Vec<KnownResource>,
     /// Where each is in the list.
-    by_url: HashMap<ResourceUri, usize>,
+    by_url: BTreeMap<ResourceUri, usize>,
     /// The same for the URL without its query, of those that have one.
-    by_path: HashMap<String, usize>,
+    by_path: BTreeMap<String, usize>,
     default: Option<ResourceUri>,
     /// The root of an origin, and the resource that it is another name of.
     alias: Option<(ResourceUri, ResourceUri)>,
@@ -150,6 +150,13 @@ impl ResourceRegistry {
             self.at(target.as_str())
         };
         self.at(uri.as_str()).or_else(by_alias)
+    }
+
+    /// The same by the text that a client sent; `None` also if that names no resource at all.
+    #[must_use]
+    pub fn meant_by(&self, text: &str) -> Option<&KnownResource> {
+        // Nearly every client sends the URL as it was told, which need not be read.
+        self.at(text).or_else(|| self.named(&ResourceUri::parse(text).ok()?))
     }
 
     /// The resource of exactly that canonical URL.

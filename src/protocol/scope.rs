@@ -81,6 +81,11 @@ impl ScopeSet {
         self.0.split(' ').filter(|scope| !scope.is_empty())
     }
 
+    /// The same as bytes, and one that is empty if there is none.
+    fn entries(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.as_bytes().split(|byte| *byte == b' ')
+    }
+
     /// Whether there is no scope in the set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -90,13 +95,17 @@ impl ScopeSet {
     /// Whether `scope` is in the set.
     #[must_use]
     pub fn contains(&self, scope: &str) -> bool {
-        self.iter().any(|mine| mine == scope)
+        self.has_entry(scope.as_bytes())
+    }
+
+    fn has_entry(&self, scope: &[u8]) -> bool {
+        !scope.is_empty() && self.entries().any(|mine| mine == scope)
     }
 
     /// Whether every scope of `other` is in this set.
     #[must_use]
     pub fn contains_all(&self, other: &Self) -> bool {
-        self.0 == other.0 || other.iter().all(|scope| self.contains(scope))
+        self.0 == other.0 || other.is_empty() || other.entries().all(|scope| self.has_entry(scope))
     }
 
     /// The scopes that are in both sets.

@@ -1,12 +1,13 @@
 //! Tokens, codes and client secrets: an ordered id and a random secret of which only the hash is kept.
 
 use std::fmt;
+use std::ops::BitAnd;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
-use subtle::ConstantTimeEq as _;
+use subtle::{Choice, ConstantTimeEq as _};
 
 use super::time::Timestamp;
 
@@ -98,7 +99,11 @@ impl SecretHash {
     /// Whether both are the hash of one secret, in constant time.
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        // By words: a comparison of so many bytes, one by one, takes as long as the hash itself.
+        let (ours, _) = self.0.as_chunks::<8>();
+        let (theirs, _) = other.0.as_chunks::<8>();
+        let same = ours.iter().zip(theirs).map(|(one, other)| u64::from_ne_bytes(*one).ct_eq(&u64::from_ne_bytes(*other)));
+        same.fold(Choice::from(1), BitAnd::bitand).into()
     }
 
     fn of(secret: &[u8]) -> Self {

@@ -54,7 +54,7 @@ pub struct CodeExchange<'a> {
     code: Bearer,
     verifier: &'a str,
     redirect_uri: Option<&'a str>,
-    resource: Option<ResourceUri>,
+    resource: Option<&'a str>,
 }
 
 // With its verifier a stolen code could be redeemed.
@@ -124,7 +124,7 @@ impl<'a> CodeExchange<'a> {
         if now >= stored.code.expires_at && !stored.redeemed {
             return Err(TokenReason::CodeExpired);
         }
-        let asked = audience(&stored.grant, self.resource.as_ref(), self.client, policy);
+        let asked = audience(&stored.grant, self.resource, self.client, policy);
         let (resource, scopes) = asked.or_else(|reason| whatever(&stored.grant, stored.redeemed, reason))?;
         let names = policy.scopes.told(&scopes, &stored.grant.scopes);
         let lifetimes = policy.lifetimes_of(self.client, &resource);
@@ -144,12 +144,12 @@ impl<'a> CodeExchange<'a> {
 /// RFC 8707 §2.2: one of the granted resources; without a request for one, the first.
 pub(super) fn audience(
     grant: &Grant,
-    requested: Option<&ResourceUri>,
+    requested: Option<&str>,
     client: &Client,
     policy: &Policy,
 ) -> Result<(ResourceId, ScopeSet), TokenReason> {
     let known = match requested {
-        Some(uri) => policy.resources.named(uri),
+        Some(text) => policy.resources.meant_by(text),
         // If it is no more, it is not another one: the client would send a token for that to where this one was.
         None => grant.resources.first().and_then(|first| policy.resources.of(first)),
     };
@@ -168,8 +168,13 @@ pub(super) fn audience(
 }
 
 /// Why there is no token for what is asked for.
-fn not_granted(grant: &Grant, requested: Option<&ResourceUri>) -> TokenReason {
-    let was_meant = |granted: &ResourceId| requested.is_none_or(|uri| granted.url() == uri.as_str());
+fn not_granted(grant: &Grant, requested: Option<&str>) -> TokenReason {
+    let requested = requested.map(ResourceUri::parse);
+    let was_meant = |granted: &ResourceId| match &requested {
+        Some(Ok(uri)) => granted.url() == uri.as_str(),
+        Some(Err(_)) => false,
+        None => true,
+    };
     if grant.resources.iter().any(was_meant) { TokenReason::ResourceRetired } else { TokenReason::ResourceNotGranted }
 }
 
@@ -184,13 +189,13 @@ pub(super) fn whatever(
     Ok((resource.clone(), grant.scopes.clone()))
 }
 
-pub(super) fn resource(parameters: &Parameters<'_>) -> Result<Option<ResourceUri>, TokenReason> {
+/// The text by which a request names its resource.
+pub(super) fn resource<'a>(parameters: &'a Parameters<'_>) -> Result<Option<&'a str>, TokenReason> {
     let mut presented = parameters.all("resource");
     match (presented.next(), presented.next()) {
-        (None, _) => Ok(None),
         // One token is for one resource, so that none can pass it on to another (RFC 8707 §3).
-        (Some(_), Some(_)) => Err(TokenReason::ResourceNotGranted),
-        (Some(uri), None) => ResourceUri::parse(uri).map(Some).map_err(|_| TokenReason::ResourceNotGranted),
+        (_, Some(_)) => Err(TokenReason::ResourceNotGranted),
+        (requested, None) => Ok(requested),
     }
 }
 
@@ -431,8 +436,7 @@ mod tests {
             (vec![id(api)], None, TokenReason::ResourceRetired),
             (vec![], None, TokenReason::ResourceNotGranted),
         ] {
-            let uri = requested.map(|url| ResourceUri::parse(url).unwrap());
-            assert_eq!(not_granted(&grant(granted), uri.as_ref()), reason, "{requested:?}");
+            assert_eq!(not_granted(&grant(granted), requested), reason, "{requested:?}");
         }
     }
 

@@ -5,6 +5,7 @@ use crate::host::{CorrelationId, EventKind, IssuedBy, Place, Reason};
 use crate::protocol::client::ClientId;
 use crate::protocol::error::WireError;
 use crate::protocol::grant::{Access, Grant};
+use crate::protocol::time::Timestamp;
 use crate::protocol::token::TokenResponse;
 
 /// The request that is being answered.
@@ -12,6 +13,8 @@ use crate::protocol::token::TokenResponse;
 pub(crate) struct Call {
     correlation: CorrelationId,
     place: Place,
+    /// When it came.
+    at: Timestamp,
 }
 
 /// A refusal that was recorded. Error answers are made from this and nothing else, so that none is forgotten.
@@ -26,13 +29,21 @@ pub(crate) struct Refused {
 impl Server {
     /// The same server, answering a request at that place.
     pub(crate) fn begin(&self, place: Place) -> Self {
-        let correlation = self.0.trail.correlate();
-        Self(std::sync::Arc::clone(&self.0), Some(Call { correlation, place }))
+        Self(std::sync::Arc::clone(&self.0), Some(self.new_call(place)))
     }
 
     /// The request that is being answered; a call of the app itself is one of its own.
     fn call(&self) -> Call {
-        self.1.unwrap_or_else(|| Call { correlation: self.0.trail.correlate(), place: Place::App })
+        self.1.unwrap_or_else(|| self.new_call(Place::App))
+    }
+
+    fn new_call(&self, place: Place) -> Call {
+        Call { correlation: self.0.trail.correlate(), place, at: self.0.clock.now() }
+    }
+
+    /// When the request came that is being answered: it is judged as of then, however long the store takes.
+    pub(super) fn now(&self) -> Timestamp {
+        self.1.map_or_else(|| self.0.clock.now(), |call| call.at)
     }
 
     /// The reference of the request that is being answered.
@@ -42,19 +53,26 @@ impl Server {
 
     /// The span of the request that is being answered.
     pub(crate) fn span(&self) -> tracing::Span {
-        let Call { correlation, place } = self.call();
+        let Call { correlation, place, .. } = self.call();
         tracing::info_span!("oauth", %correlation, endpoint = place.name())
     }
 
     /// Records that something happened.
     pub(super) fn audit(&self, kind: EventKind) {
-        let Call { correlation, place } = self.call();
+        let Call { correlation, place, .. } = self.call();
         self.0.trail.record(correlation, place, kind);
+    }
+
+    /// The same for what happens with nearly every request: nothing is made of it if nobody listens.
+    pub(super) fn audit_often(&self, kind: impl FnOnce() -> EventKind) {
+        if self.0.trail.hears_all() {
+            self.audit(kind());
+        }
     }
 
     /// Records a refusal, of the client that the request names.
     pub(crate) fn refused(&self, client: Option<&ClientId>, reason: impl Into<Reason>) -> Refused {
-        let (reason, Call { correlation, place }) = (reason.into(), self.call());
+        let (reason, Call { correlation, place, .. }) = (reason.into(), self.call());
         let wire = reason.wire();
         let kind = EventKind::Refused { client: client.cloned(), resource: None, token: None, reason };
         self.0.trail.record(correlation, place, kind);
@@ -64,7 +82,7 @@ impl Server {
     /// Records that a client got tokens.
     pub(super) fn issued(&self, response: &TokenResponse, access: &Access, by: IssuedBy) {
         let Access { grant, scopes, resource } = access;
-        self.audit(EventKind::TokensIssued {
+        self.audit_often(|| EventKind::TokensIssued {
             subject: grant.holder.subject().cloned(),
             client: grant.client.clone(),
             grant: grant.id,

@@ -148,7 +148,9 @@ impl Server {
         let now = self.now();
         let stored = self.0.storage.client(id).await?.filter(|client| !client.has_ended(now));
         match self.0.fixed_clients.iter().find(|fixed| fixed.client.id == *id) {
-            Some(fixed) if !fixed.is_stored.load(Ordering::Acquire) => self.store_fixed(fixed, stored).await.map(Some),
+            Some(fixed) if !fixed.is_stored.load(Ordering::Acquire) => {
+                Box::pin(self.store_fixed(fixed, stored)).await.map(Some)
+            }
             Some(_) | None => Ok(stored),
         }
     }

@@ -39,7 +39,8 @@ impl Server {
             Some(token) => self.tell(&token).await?,
             None => None,
         };
-        self.audit(EventKind::Introspected { client: client.id.clone(), token: id, active: answer.is_some() });
+        let active = answer.is_some();
+        self.audit_often(|| EventKind::Introspected { client: client.id.clone(), token: id, active });
         Ok(answer.unwrap_or_else(|| INACTIVE.to_owned()))
     }
 

@@ -97,7 +97,7 @@ impl Server {
         let fetched = match presented.keys_to_fetch(client.as_deref(), &audience, self.now()) {
             Some(url) => {
                 let unread = |reason| self.refused(Some(id), TokenReason::from(AssertionReason::KeysNotRead(reason)));
-                Some(self.keys_at(url, &presented).await.map_err(unread)?)
+                Some(Box::pin(self.keys_at(url, &presented)).await.map_err(unread)?)
             }
             None => None,
         };

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_METHODS, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
-    HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_METHODS, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
 use http::{Method, Response, StatusCode};
 
 use super::routes::Methods;
+use crate::guard::CORS_HEADERS;
 use crate::host::Page;
 use crate::protocol::cors;
 use crate::protocol::error::RegistrationReason;
@@ -145,17 +145,15 @@ pub(super) fn method_not_allowed(refused: &Refused, methods: Methods) -> Respons
 /// Lets pages of any origin read the answer, without cookies.
 pub(super) fn cross_origin(mut response: Response<Bytes>, method: &Method, methods: Methods) -> Response<Bytes> {
     let headers = response.headers_mut();
-    insert(headers, &cors::RESPONSE_HEADERS);
+    for (name, value) in &CORS_HEADERS {
+        headers.insert(name, value.clone());
+    }
     if *method == Method::OPTIONS {
-        insert(headers, &cors::PREFLIGHT_HEADERS);
+        for (name, value) in cors::PREFLIGHT_HEADERS {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods.list()));
         headers.insert(VARY, HeaderValue::from_static("Access-Control-Request-Method"));
     }
     response
-}
-
-fn insert(headers: &mut HeaderMap, list: &[(&'static str, &'static str)]) {
-    for (name, value) in list {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-    }
 }

@@ -29,15 +29,16 @@ impl Server {
     }
 
     pub(super) async fn dispatch(&self, endpoint: &Endpoint, request: &Parts, body: &[u8]) -> Response<Bytes> {
+        // What is large and seldom asked for is in a box, so that the others carry no room for it.
         match endpoint {
             Endpoint::Authorize if request.method == Method::POST => self.authorize_by_post(request, body).await,
-            Endpoint::Authorize => self.authorize_by_get(request).await,
-            Endpoint::Consent => self.consent(request, body).await,
+            Endpoint::Authorize => Box::pin(self.authorize_by_get(request)).await,
+            Endpoint::Consent => Box::pin(self.consent(request, body)).await,
             Endpoint::Token => self.token_by_post(request, body).await,
             Endpoint::Revoke => self.revoke_by_post(request, body).await,
             Endpoint::Introspect => self.introspect_by_post(request, body).await,
-            Endpoint::Register => self.register_by_post(request, body).await,
-            Endpoint::Registration(id) => self.manage_registration(id, request, body).await,
+            Endpoint::Register => Box::pin(self.register_by_post(request, body)).await,
+            Endpoint::Registration(id) => Box::pin(self.manage_registration(id, request, body)).await,
             Endpoint::ServerMetadata => answer::document(self.server_document().await),
             Endpoint::ResourceMetadata(document) => answer::document(document.clone()),
             Endpoint::MaybeResourceMetadata(_) => answer::absent(),
@@ -48,7 +49,7 @@ impl Server {
     /// A request that is too large, in the form of its endpoint.
     pub(super) async fn too_large(&self, endpoint: &Endpoint) -> Response<Bytes> {
         match endpoint {
-            Endpoint::Authorize | Endpoint::Consent => self.refusal_page(PageReason::TooLarge.into()).await,
+            Endpoint::Authorize | Endpoint::Consent => Box::pin(self.refusal_page(PageReason::TooLarge.into())).await,
             Endpoint::Token | Endpoint::Revoke | Endpoint::Introspect => {
                 answer::error(&self.refused(None, TokenReason::TooLarge))
             }

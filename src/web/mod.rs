@@ -8,6 +8,8 @@ mod origin;
 mod resource_server;
 mod routes;
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, header};
@@ -39,8 +41,9 @@ impl Server {
         let endpoint = self.endpoint(parts.uri.path());
         let place = endpoint.as_ref().map_or(Place::Elsewhere, Endpoint::place);
         let call = self.begin(place);
-        let answer = call.answer(endpoint, &parts, &body).instrument(call.span());
-        let response = call.timed(place, answer).await;
+        // Pinned where it is: it is large, and to move it is dear.
+        let answer = pin!(call.answer(endpoint, &parts, &body));
+        let response = call.timed(place, answer.instrument(call.span())).await;
         if parts.method == Method::HEAD { without_body(response) } else { response }
     }
 

@@ -27,22 +27,26 @@ pub(crate) fn now<T>(operation: impl Future<Output = T>) -> T {
 }
 
 /// So many live tokens there are while requests are guarded.
+/// So many requests are made ready at a time: few, since a request that a server answers has just come in.
+const BATCH: BatchSize = BatchSize::NumIterations(16);
+
+/// So many live tokens there are while requests are guarded.
 const FEW: usize = 1_000;
 const MANY: usize = 1_000_000;
 
 fn exchange(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("exchange");
     let (ours, theirs, mut oxide) = (Ours::new(), OauthAs::new(), Oxide::new());
-    group.bench_function("ours", |b| b.iter_batched(|| ours.redeems(), |r| ours.handle(r), BatchSize::SmallInput));
+    group.bench_function("ours", |b| b.iter_batched(|| ours.redeems(), |r| ours.handle(r), BATCH));
     group.bench_function("oauth-as", |b| {
-        b.iter_batched(|| theirs.redeems(), |r| theirs.token(r), BatchSize::SmallInput)
+        b.iter_batched(|| theirs.redeems(), |r| theirs.token(r), BATCH)
     });
     group.bench_function("oauth-as by its service", |b| {
-        b.iter_batched(|| theirs.redeems_over_http(), |r| theirs.handle(r), BatchSize::SmallInput);
+        b.iter_batched(|| theirs.redeems_over_http(), |r| theirs.handle(r), BATCH);
     });
     let oxide = std::cell::RefCell::new(&mut oxide);
     group.bench_function("oxide-auth", |b| {
-        b.iter_batched(|| oxide.borrow_mut().redeems(), |r| oxide.borrow_mut().exchanges(r), BatchSize::SmallInput);
+        b.iter_batched(|| oxide.borrow_mut().redeems(), |r| oxide.borrow_mut().exchanges(r), BATCH);
     });
     group.finish();
 }
@@ -51,10 +55,10 @@ fn whole_way(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("authorize and exchange");
     let (ours, theirs) = (Ours::new(), OauthAs::new());
     group.bench_function("ours", |b| {
-        b.iter_batched(|| ours.asks(), |r| ours.goes_the_whole_way(r), BatchSize::SmallInput)
+        b.iter_batched(|| ours.asks(), |r| ours.goes_the_whole_way(r), BATCH)
     });
     group.bench_function("oauth-as", |b| {
-        b.iter_batched(|| theirs.asks(), |r| theirs.goes_the_whole_way(&r), BatchSize::SmallInput);
+        b.iter_batched(|| theirs.asks(), |r| theirs.goes_the_whole_way(&r), BATCH);
     });
     group.finish();
 }
@@ -62,9 +66,9 @@ fn whole_way(criterion: &mut Criterion) {
 fn refresh(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("refresh");
     let (ours, theirs) = (Ours::new(), OauthAs::new());
-    group.bench_function("ours", |b| b.iter_batched(|| ours.refreshes(), |r| ours.handle(r), BatchSize::SmallInput));
+    group.bench_function("ours", |b| b.iter_batched(|| ours.refreshes(), |r| ours.handle(r), BATCH));
     group.bench_function("oauth-as", |b| {
-        b.iter_batched(|| theirs.refreshes(), |r| theirs.token(r), BatchSize::SmallInput)
+        b.iter_batched(|| theirs.refreshes(), |r| theirs.token(r), BATCH)
     });
     group.finish();
 }
@@ -73,10 +77,10 @@ fn client_credentials(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("client credentials");
     let (ours, theirs) = (Ours::new(), OauthAs::new());
     group.bench_function("ours", |b| {
-        b.iter_batched(|| ours.client_credentials(), |r| ours.handle(r), BatchSize::SmallInput)
+        b.iter_batched(|| ours.client_credentials(), |r| ours.handle(r), BATCH)
     });
     group.bench_function("oauth-as", |b| {
-        b.iter_batched(|| theirs.client_credentials(), |r| theirs.token(r), BatchSize::SmallInput);
+        b.iter_batched(|| theirs.client_credentials(), |r| theirs.token(r), BATCH);
     });
     group.finish();
 }
@@ -86,7 +90,7 @@ fn introspect(criterion: &mut Criterion) {
     let ours = Ours::new();
     let token = ours.token();
     group.bench_function("ours", |b| {
-        b.iter_batched(|| ours.introspects(&token), |r| ours.handle(r), BatchSize::SmallInput)
+        b.iter_batched(|| ours.introspects(&token), |r| ours.handle(r), BATCH)
     });
     group.finish();
 }
@@ -111,7 +115,7 @@ fn guard(criterion: &mut Criterion) {
     let mut oxide = Oxide::new();
     let shown = oxide.shows();
     group
-        .bench_function("oxide-auth", |b| b.iter_batched(|| shown.clone(), |r| oxide.guards(r), BatchSize::SmallInput));
+        .bench_function("oxide-auth", |b| b.iter_batched(|| shown.clone(), |r| oxide.guards(r), BATCH));
     let token = Ours::new().token();
     group.bench_function("SHA-256 of a token", |b| {
         b.iter(|| ring::digest::digest(&ring::digest::SHA256, black_box(token.as_bytes())));

@@ -37,6 +37,11 @@ impl Trail {
         }
     }
 
+    /// Whether anybody takes notice of what happens with every request.
+    pub(crate) fn hears_all(&self) -> bool {
+        !self.0.audits.is_empty() || tracing::enabled!(tracing::Level::DEBUG)
+    }
+
     pub(crate) fn record(&self, correlation: CorrelationId, place: Place, kind: EventKind) {
         let event = Event { at: self.0.clock.now(), correlation, place, kind };
         log(&event);

@@ -28,48 +28,61 @@ pub(super) trait Row {
 const FULL: usize = 128;
 
 struct Chunk<R: Row> {
-    first: R::Key,
     /// No row of the chunk ends before this. It may be too early, not too late.
     earliest_end: Timestamp,
+    /// Those of the rows, side by side: a search in them reads few cache lines.
+    keys: Vec<R::Key>,
     /// Sorted by key, never empty.
     rows: Vec<R>,
 }
 
 impl<R: Row> Chunk<R> {
-    fn of(row: R) -> Self {
-        Self { first: row.key(), earliest_end: row.end(), rows: vec![row] }
+    fn of(rows: Vec<R>) -> Self {
+        let mut chunk = Self { earliest_end: Timestamp::from_millis(0), keys: Vec::new(), rows };
+        chunk.refresh();
+        chunk
+    }
+
+    fn first(&self) -> Option<R::Key> {
+        self.keys.first().copied()
     }
 
     fn insert(&mut self, at: usize, row: R) {
         self.earliest_end = self.earliest_end.min(row.end());
-        self.first = self.first.min(row.key());
+        self.keys.insert(at, row.key());
         self.rows.insert(at, row);
     }
 
-    fn position(&self, key: R::Key) -> Result<usize, usize> {
-        self.rows.binary_search_by_key(&key, R::key)
+    fn pop(&mut self) -> Option<R> {
+        self.keys.pop();
+        self.rows.pop()
     }
 
-    /// Brings the header up to date; `false` if there are no rows any more.
-    fn refresh(&mut self) -> bool {
-        let Some(first) = self.rows.first() else { return false };
-        self.first = first.key();
+    fn position(&self, key: R::Key) -> Result<usize, usize> {
+        self.keys.binary_search(&key)
+    }
+
+    /// Brings what is known of the rows up to date.
+    fn refresh(&mut self) {
+        self.keys.clear();
+        self.keys.extend(self.rows.iter().map(R::key));
         self.earliest_end = self.rows.iter().map(R::end).fold(Timestamp::from_millis(u64::MAX), Timestamp::min);
-        true
     }
 }
 
 /// A sorted table.
 pub(super) struct Rows<R: Row> {
-    /// Sorted by `first`.
+    /// Sorted by their first keys.
     chunks: VecDeque<Chunk<R>>,
+    /// The first key of each chunk, side by side like the keys in it.
+    firsts: VecDeque<R::Key>,
     /// The chunk that the next small step of clean-up looks at.
     cursor: usize,
 }
 
 impl<R: Row> Default for Rows<R> {
     fn default() -> Self {
-        Self { chunks: VecDeque::new(), cursor: 0 }
+        Self { chunks: VecDeque::new(), firsts: VecDeque::new(), cursor: 0 }
     }
 }
 
@@ -111,13 +124,13 @@ impl<R: Row> Rows<R> {
     /// Adds a row; `false`, and nothing happens, if its key is taken.
     pub(super) fn insert(&mut self, row: R) -> bool {
         if self.chunks.is_empty() {
-            self.chunks.push_back(Chunk::of(row));
+            self.put(0, vec![row]);
             return true;
         }
         let at = self.chunk(row.key()).unwrap_or(0);
         let Err(position) = self.chunks[at].position(row.key()) else { return false };
         if self.chunks[at].rows.len() < FULL {
-            self.chunks[at].insert(position, row);
+            self.insert_into(at, position, row);
         } else {
             self.insert_at_full(at, position, row);
         }
@@ -130,9 +143,8 @@ impl<R: Row> Rows<R> {
         let chunk = self.chunks.get_mut(at)?;
         let position = chunk.position(key).ok()?;
         let row = chunk.rows.remove(position);
-        if !chunk.refresh() {
-            self.chunks.remove(at);
-        }
+        chunk.refresh();
+        self.note_first(at);
         Some(row)
     }
 
@@ -168,9 +180,8 @@ impl<R: Row> Rows<R> {
                 }
                 !goes
             });
-            if !chunk.refresh() {
-                self.chunks.remove(at);
-            } else if left > 0 {
+            chunk.refresh();
+            if self.note_first(at) && left > 0 {
                 self.compact(at);
                 at += 1;
             }
@@ -183,7 +194,37 @@ impl<R: Row> Rows<R> {
 
     /// The chunk in which a key lies if it lies anywhere; `None` if that is before the first one.
     fn chunk(&self, key: R::Key) -> Option<usize> {
-        self.chunks.partition_point(|chunk| chunk.first <= key).checked_sub(1)
+        self.firsts.partition_point(|first| *first <= key).checked_sub(1)
+    }
+
+    /// Adds a chunk of these rows, of which there is one at least.
+    fn put(&mut self, at: usize, rows: Vec<R>) {
+        let chunk = Chunk::of(rows);
+        if let Some(first) = chunk.first() {
+            self.firsts.insert(at, first);
+            self.chunks.insert(at, chunk);
+        }
+    }
+
+    /// Adds a row to a chunk that has room for it.
+    fn insert_into(&mut self, at: usize, position: usize, row: R) {
+        if position == 0 {
+            self.firsts[at] = row.key();
+        }
+        self.chunks[at].insert(position, row);
+    }
+
+    /// Notes the first key of a chunk that changed; `false` if it had no rows any more and is gone.
+    fn note_first(&mut self, at: usize) -> bool {
+        match self.chunks.get(at).and_then(Chunk::first) {
+            Some(first) => self.firsts[at] = first,
+            None => {
+                self.chunks.remove(at);
+                self.firsts.remove(at);
+                return false;
+            }
+        }
+        true
     }
 
     /// Keys of one millisecond come in any order: what belongs just before the end of a full chunk
@@ -191,32 +232,31 @@ impl<R: Row> Rows<R> {
     fn insert_at_full(&mut self, at: usize, position: usize, row: R) {
         let next = at + 1;
         match self.chunks.get_mut(next) {
-            None if position == FULL => self.chunks.push_back(Chunk::of(row)),
+            None if position == FULL => self.put(next, vec![row]),
             Some(following) if following.rows.len() < FULL => {
                 if position == FULL {
-                    following.insert(0, row);
-                } else if let Some(last) = self.chunks[at].rows.pop() {
-                    self.chunks[next].insert(0, last);
-                    self.chunks[at].insert(position, row);
+                    self.insert_into(next, 0, row);
+                } else if let Some(last) = self.chunks[at].pop() {
+                    self.insert_into(next, 0, last);
+                    self.insert_into(at, position, row);
                 }
             }
             None if position > FULL / 2 => {
-                if let Some(last) = self.chunks[at].rows.pop() {
-                    self.chunks.push_back(Chunk::of(last));
-                    self.chunks[at].insert(position, row);
+                if let Some(last) = self.chunks[at].pop() {
+                    self.put(next, vec![last]);
+                    self.insert_into(at, position, row);
                 }
             }
             _ => {
                 let (lower, upper) = (&mut self.chunks[at], FULL / 2);
-                let mut split =
-                    Chunk { first: lower.first, earliest_end: lower.earliest_end, rows: lower.rows.split_off(upper) };
-                split.refresh();
+                let split = lower.rows.split_off(upper);
+                lower.refresh();
+                self.put(next, split);
                 if position <= upper {
-                    lower.insert(position, row);
+                    self.insert_into(at, position, row);
                 } else {
-                    split.insert(position - upper, row);
+                    self.insert_into(next, position - upper, row);
                 }
-                self.chunks.insert(next, split);
             }
         }
     }
@@ -227,12 +267,15 @@ impl<R: Row> Rows<R> {
         if self.chunks[at].rows.len() + following <= FULL / 2
             && let Some(mut following) = self.chunks.remove(at + 1)
         {
+            self.firsts.remove(at + 1);
             let chunk = &mut self.chunks[at];
+            chunk.keys.append(&mut following.keys);
             chunk.rows.append(&mut following.rows);
             chunk.earliest_end = chunk.earliest_end.min(following.earliest_end);
         }
-        let rows = &mut self.chunks[at].rows;
+        let Chunk { keys, rows, .. } = &mut self.chunks[at];
         if rows.len() <= rows.capacity() / 2 {
+            keys.shrink_to_fit();
             rows.shrink_to_fit();
         }
     }
@@ -261,9 +304,10 @@ mod tests {
         fn check(&self, expected: &BTreeMap<u32, u64>) {
             let all: Vec<_> = self.chunks.iter().flat_map(|chunk| &chunk.rows).map(|row| (row.0, row.1)).collect();
             assert!(all.iter().copied().eq(expected.iter().map(|(key, end)| (*key, *end))), "the rows, in order");
+            assert!(self.firsts.iter().copied().eq(self.chunks.iter().map(|chunk| chunk.rows[0].0)));
             for chunk in &self.chunks {
                 assert!((1..=FULL).contains(&chunk.rows.len()));
-                assert_eq!(chunk.first, chunk.rows[0].0);
+                assert!(chunk.keys.iter().copied().eq(chunk.rows.iter().map(Row::key)));
                 assert!(chunk.rows.iter().all(|row| row.end() >= chunk.earliest_end));
             }
         }
