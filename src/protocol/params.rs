@@ -30,8 +30,9 @@ impl<'a> Parameters<'a> {
         let mut values = Vec::with_capacity(8);
         for pair in encoded.split(|byte| *byte == b'&') {
             let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
-            let (name, value) = (bytes_of(&pair[..end]), pair.get(end + 1..).unwrap_or_default());
-            if let Some(name) = known.iter().find(|known| known.as_bytes() == &*name) {
+            let (name, value) = (&pair[..end], pair.get(end + 1..).unwrap_or_default());
+            let named = |name: &[u8]| known.iter().find(|known| known.as_bytes() == name);
+            if let Some(name) = named(name).or_else(|| named(&bytes_of(name))) {
                 values.push((*name, decode(value)));
             }
         }
