@@ -11,7 +11,7 @@ use super::params::Parameters;
 use super::pkce::CodeChallenge;
 use super::policy::Policy;
 use super::redirect::{RedirectKind, VerifiedRedirectUri};
-use super::resource::{ResourceId, ResourceUri};
+use super::resource::ResourceId;
 use super::response::{AuthorizeResponse, ResponseMode, Target};
 use super::scope::{OFFLINE_ACCESS, ScopeSet};
 use super::time::Timestamp;
@@ -329,8 +329,7 @@ fn resources(parameters: &Parameters<'_>, policy: &Policy) -> Result<Vec<Resourc
     let mut resources = Vec::new();
     for presented in parameters.all("resource") {
         // RFC 8707 §2: "invalid_target: The requested resource is invalid, missing, unknown, or malformed."
-        let uri = ResourceUri::parse(presented).map_err(|_| AuthorizeReason::ResourceUnknown)?;
-        let known = policy.resources.named(&uri).ok_or(AuthorizeReason::ResourceUnknown)?;
+        let known = policy.resources.meant_by(presented).ok_or(AuthorizeReason::ResourceUnknown)?;
         if !resources.contains(known.id()) {
             resources.push(known.id().clone());
         }

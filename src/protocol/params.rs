@@ -28,8 +28,9 @@ impl<'a> Parameters<'a> {
     #[must_use]
     pub fn parse(encoded: &'a [u8], known: &[&'static str]) -> Self {
         let mut values = Vec::with_capacity(8);
-        for pair in encoded.split(|byte| *byte == b'&') {
-            let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+        let (ends, mut start) = (memchr::memchr_iter(b'&', encoded).chain([encoded.len()]), 0);
+        for pair in ends.map(|end| &encoded[std::mem::replace(&mut start, end + 1)..end]) {
+            let end = memchr::memchr(b'=', pair).unwrap_or(pair.len());
             let (name, value) = (&pair[..end], pair.get(end + 1..).unwrap_or_default());
             let named = |name: &[u8]| known.iter().find(|known| known.as_bytes() == name);
             if let Some(name) = named(name).or_else(|| named(&bytes_of(name))) {
@@ -85,7 +86,7 @@ pub(super) fn decode(encoded: &[u8]) -> Cow<'_, str> {
 }
 
 fn bytes_of(encoded: &[u8]) -> Cow<'_, [u8]> {
-    if !encoded.contains(&b'%') && !encoded.contains(&b'+') {
+    if memchr::memchr2(b'%', b'+', encoded).is_none() {
         return Cow::Borrowed(encoded);
     }
     let mut decoded = Vec::with_capacity(encoded.len());

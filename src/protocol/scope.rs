@@ -78,12 +78,14 @@ impl ScopeSet {
 
     /// The scopes in byte order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.split(' ').filter(|scope| !scope.is_empty())
+        self.entries().filter(|scope| !scope.is_empty())
     }
 
-    /// The same as bytes, and one that is empty if there is none.
-    fn entries(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.as_bytes().split(|byte| *byte == b' ')
+    /// The same, and one that is empty if there is none.
+    fn entries(&self) -> impl Iterator<Item = &str> {
+        let ends = memchr::memchr_iter(b' ', self.0.as_bytes()).chain([self.0.len()]);
+        let mut start = 0;
+        ends.map(move |end| &self.0[std::mem::replace(&mut start, end + 1)..end])
     }
 
     /// Whether there is no scope in the set.
@@ -95,17 +97,17 @@ impl ScopeSet {
     /// Whether `scope` is in the set.
     #[must_use]
     pub fn contains(&self, scope: &str) -> bool {
-        self.has_entry(scope.as_bytes())
-    }
-
-    fn has_entry(&self, scope: &[u8]) -> bool {
         !scope.is_empty() && self.entries().any(|mine| mine == scope)
     }
 
     /// Whether every scope of `other` is in this set.
     #[must_use]
     pub fn contains_all(&self, other: &Self) -> bool {
-        self.0 == other.0 || other.is_empty() || other.entries().all(|scope| self.has_entry(scope))
+        // Both are sorted: one walk through the two is enough.
+        let mut mine = self.entries();
+        self.0 == other.0
+            || other.is_empty()
+            || other.entries().all(|scope| mine.by_ref().find(|mine| *mine >= scope) == Some(scope))
     }
 
     /// The scopes that are in both sets.
@@ -147,6 +149,9 @@ impl ScopeSet {
     /// The scopes that are in either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
+        if self.contains_all(other) {
+            return self.clone();
+        }
         Self::of(self.iter().chain(other.iter()))
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::hkdf::{HKDF_SHA256, Salt};
+use ring::hkdf::{HKDF_SHA256, Prk};
 
 /// Texts that are not keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -124,8 +124,10 @@ impl fmt::Debug for Keys {
 
 /// RFC 5869: one key a text, separated by purpose.
 fn derive(key: &[u8; 32], purpose: Purpose, salt: &SealSalt) -> Option<LessSafeKey> {
-    let secret = Salt::new(HKDF_SHA256, salt).extract(key);
-    let info = [purpose.label()];
+    // RFC 5869 §3.3: what is a random key already need not be extracted. The salt has a length of its own, so that no
+    // label runs into it.
+    let secret = Prk::new_less_safe(HKDF_SHA256, key);
+    let info = [salt.as_slice(), purpose.label()];
     let derived = secret.expand(&info, &AES_256_GCM).ok()?;
     Some(LessSafeKey::new(UnboundKey::from(derived)))
 }

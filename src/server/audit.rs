@@ -5,7 +5,6 @@ use crate::host::{CorrelationId, EventKind, IssuedBy, Place, Reason};
 use crate::protocol::client::ClientId;
 use crate::protocol::error::WireError;
 use crate::protocol::grant::{Access, Grant};
-use crate::protocol::time::Timestamp;
 use crate::protocol::token::TokenResponse;
 
 /// The request that is being answered.
@@ -13,8 +12,6 @@ use crate::protocol::token::TokenResponse;
 pub(crate) struct Call {
     correlation: CorrelationId,
     place: Place,
-    /// When it came.
-    at: Timestamp,
 }
 
 /// A refusal that was recorded. Error answers are made from this and nothing else, so that none is forgotten.
@@ -38,12 +35,7 @@ impl Server {
     }
 
     fn new_call(&self, place: Place) -> Call {
-        Call { correlation: self.0.trail.correlate(), place, at: self.0.clock.now() }
-    }
-
-    /// When the request came that is being answered: it is judged as of then, however long the store takes.
-    pub(super) fn now(&self) -> Timestamp {
-        self.1.map_or_else(|| self.0.clock.now(), |call| call.at)
+        Call { correlation: self.0.trail.correlate(), place }
     }
 
     /// The reference of the request that is being answered.
@@ -53,13 +45,13 @@ impl Server {
 
     /// The span of the request that is being answered.
     pub(crate) fn span(&self) -> tracing::Span {
-        let Call { correlation, place, .. } = self.call();
+        let Call { correlation, place } = self.call();
         tracing::info_span!("oauth", %correlation, endpoint = place.name())
     }
 
     /// Records that something happened.
     pub(super) fn audit(&self, kind: EventKind) {
-        let Call { correlation, place, .. } = self.call();
+        let Call { correlation, place } = self.call();
         self.0.trail.record(correlation, place, kind);
     }
 
@@ -72,7 +64,7 @@ impl Server {
 
     /// Records a refusal, of the client that the request names.
     pub(crate) fn refused(&self, client: Option<&ClientId>, reason: impl Into<Reason>) -> Refused {
-        let (reason, Call { correlation, place, .. }) = (reason.into(), self.call());
+        let (reason, Call { correlation, place }) = (reason.into(), self.call());
         let wire = reason.wire();
         let kind = EventKind::Refused { client: client.cloned(), resource: None, token: None, reason };
         self.0.trail.record(correlation, place, kind);

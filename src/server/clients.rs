@@ -145,8 +145,8 @@ impl Server {
     }
 
     pub(super) async fn client_by_id(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
-        let now = self.now();
-        let stored = self.0.storage.client(id).await?.filter(|client| !client.has_ended(now));
+        let has_ended = |client: &Client| client.tenure.is_some() && client.has_ended(self.now());
+        let stored = self.0.storage.client(id).await?.filter(|client| !has_ended(client));
         match self.0.fixed_clients.iter().find(|fixed| fixed.client.id == *id) {
             Some(fixed) if !fixed.is_stored.load(Ordering::Acquire) => {
                 Box::pin(self.store_fixed(fixed, stored)).await.map(Some)

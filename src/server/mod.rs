@@ -56,6 +56,7 @@ use crate::protocol::issuer::Issuer;
 use crate::protocol::policy::Lifetimes;
 use crate::protocol::resource::ResourceUri;
 use crate::protocol::seal::Keys;
+use crate::protocol::time::Timestamp;
 use crate::storage::{AnyStorage, Current, InForce, Storage as _, StorageError};
 
 /// The authorization server. Cheap to clone; all clones are the same server.
@@ -203,11 +204,15 @@ impl Server {
 
     /// What is in force while a request is answered.
     async fn current(&self) -> Result<Arc<Current>, StorageError> {
-        Ok(Guard::into_inner(self.0.in_force.current(self.0.clock.now()).await?))
+        Ok(Guard::into_inner(self.0.in_force.current(self.now()).await?))
     }
 
     pub(crate) fn registration(&self) -> Registration {
         self.0.registration.who
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.clock.now()
     }
 
     fn random<const N: usize>(&self) -> Result<[u8; N], EntropyError> {

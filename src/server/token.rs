@@ -94,14 +94,17 @@ impl Server {
         let id = presented.id();
         let client = self.client_by_id(id).await.map_err(|error| self.refused(Some(id), TokenReason::from(error)))?;
         let audience = Audience { issuer: self.issuer(), token_path: &self.0.paths.token };
-        let fetched = match presented.keys_to_fetch(client.as_deref(), &audience, self.now()) {
+        let mut now = self.now();
+        let fetched = match presented.keys_to_fetch(client.as_deref(), &audience, now) {
             Some(url) => {
                 let unread = |reason| self.refused(Some(id), TokenReason::from(AssertionReason::KeysNotRead(reason)));
-                Some(Box::pin(self.keys_at(url, &presented)).await.map_err(unread)?)
+                let keys = Box::pin(self.keys_at(url, &presented)).await.map_err(unread)?;
+                now = self.now();
+                Some(keys)
             }
             None => None,
         };
-        let proven = verdict(&presented, client.as_deref(), fetched.as_ref(), &audience, self.now());
+        let proven = verdict(&presented, client.as_deref(), fetched.as_ref(), &audience, now);
         let proven = proven.map_err(|error| refused(Some(id), error))?;
         let client = client.ok_or_else(|| self.refused(Some(id), TokenReason::ClientUnknown))?;
         Ok((client, presented.identity(), proven))
