@@ -209,8 +209,7 @@ impl Bound {
         let (presented, text) = bearer::presented(authorization)?;
         let away = |reason| Turned::Away(reason, Some(presented.id));
         let looked_up = shared.source.look_up(&presented, text, self.resource(), &*shared.clock).await;
-        let (access, allowed) = looked_up.map_err(away)?;
-        let principal = Principal::new(access, allowed, self.clone());
+        let principal = Principal::new(looked_up.map_err(away)?, self.clone());
         if !principal.scopes().contains_all(&self.0.required) {
             return Err(Turned::Short(Box::new(principal)));
         }

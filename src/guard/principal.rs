@@ -1,52 +1,49 @@
 //! Who sent a request.
 
 use super::{Bound, Refusal};
-use crate::protocol::catalogue::Allowed;
+use crate::protocol::bearer::GoodToken;
 use crate::protocol::client::ClientId;
 use crate::protocol::error::BearerReason;
 use crate::protocol::grant::{Holder, Subject};
 use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::protocol::secret::OrderedId;
-use crate::storage::StoredAccess;
 
 /// Who sent a request, what they may do and by which grant. Only a guard makes one.
 #[derive(Debug, Clone)]
 pub struct Principal {
-    access: StoredAccess,
-    /// What the token allows, if that is not what it has in it.
-    allowed: Option<Allowed>,
+    token: GoodToken,
     /// Who let it through.
     guard: Bound,
 }
 
 impl Principal {
-    pub(super) const fn new(access: StoredAccess, allowed: Option<Allowed>, guard: Bound) -> Self {
-        Self { access, allowed, guard }
+    pub(super) const fn new(token: GoodToken, guard: Bound) -> Self {
+        Self { token, guard }
     }
 
     /// Whose access it is: a user's, or the client's own.
     #[must_use]
     pub fn holder(&self) -> &Holder {
-        &self.access.grant.holder
+        &self.token.grant.holder
     }
 
     /// The user on whose behalf the request is made; `None` if a client makes it for itself.
     #[must_use]
     pub fn subject(&self) -> Option<&Subject> {
-        self.access.grant.holder.subject()
+        self.token.grant.holder.subject()
     }
 
     /// The client that makes the request.
     #[must_use]
     pub fn client(&self) -> &ClientId {
-        &self.access.grant.client
+        &self.token.grant.client
     }
 
     /// What the token allows, by the names of scopes: all that are alive, those that came with others included.
     #[must_use]
-    pub fn scopes(&self) -> &ScopeSet {
-        self.allowed.as_ref().map_or(&self.access.token.scopes, |allowed| &allowed.all)
+    pub const fn scopes(&self) -> &ScopeSet {
+        &self.token.scopes
     }
 
     /// Whether the token allows what a scope stands for.
@@ -82,11 +79,11 @@ impl Principal {
 
     /// The answer to a request that needs these scopes, by name, and lacks some of them.
     pub(super) fn lacks(&self, needed: &ScopeSet) -> Refusal {
-        let Self { access, allowed, guard } = self;
-        let has = allowed.as_ref().map_or(&access.token.scopes, |allowed| &allowed.asked);
+        let Self { token: GoodToken { id, scopes, asked, .. }, guard } = self;
+        let has = asked.as_ref().unwrap_or(scopes);
         // It is about the connection: a resource does not ask for it.
         let all = has.union(guard.required()).union(needed).without(OFFLINE_ACCESS);
-        guard.deny(BearerReason::InsufficientScope, Some(access.token.id), &all)
+        guard.deny(BearerReason::InsufficientScope, Some(*id), &all)
     }
 
     /// The resource that the token is for.
@@ -98,6 +95,6 @@ impl Principal {
     /// The grant that the token belongs to.
     #[must_use]
     pub fn grant(&self) -> OrderedId {
-        self.access.grant.id
+        self.token.grant.id
     }
 }

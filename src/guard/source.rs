@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use super::remote::Remote;
 use crate::host::{AnyHost, Clock, Host as _};
-use crate::protocol::bearer;
-use crate::protocol::catalogue::Allowed;
-use crate::protocol::commit::StoredAccess;
+use crate::protocol::bearer::{self, GoodToken};
+use crate::protocol::commit::{LentAccess, StoredAccess};
 use crate::protocol::error::BearerReason;
 use crate::protocol::grant::Subject;
 use crate::protocol::policy::Policy;
@@ -30,9 +29,6 @@ pub(crate) struct Here {
     pub(crate) in_force: Arc<InForce>,
 }
 
-/// A token that is good, and what it allows if that is not what it has in it.
-pub(super) type Good = (StoredAccess, Option<Allowed>);
-
 impl Source {
     /// What a token is worth at `resource`.
     pub(super) async fn look_up(
@@ -41,11 +37,14 @@ impl Source {
         text: &str,
         resource: &ResourceUri,
         clock: &dyn Clock,
-    ) -> Result<Good, BearerReason> {
+    ) -> Result<GoodToken, BearerReason> {
         match self {
             Self::Here(here) => here.look_up(presented, resource, clock).await,
             // In a box, so that requests which ask nobody else carry no room for it.
-            Self::Elsewhere(remote) => Ok((Box::pin(remote.look_up(presented, text, clock)).await?, None)),
+            Self::Elsewhere(remote) => {
+                let StoredAccess { token, grant, .. } = Box::pin(remote.look_up(presented, text, clock)).await?;
+                Ok(GoodToken { id: token.id, grant, scopes: token.scopes, asked: None })
+            }
         }
     }
 
@@ -96,13 +95,21 @@ impl Here {
         presented: &Bearer,
         resource: &ResourceUri,
         clock: &dyn Clock,
-    ) -> Result<Good, BearerReason> {
-        let stored = self.storage.access_token(presented.id).await.map_err(|error| no_answer(&error))?;
+    ) -> Result<GoodToken, BearerReason> {
+        let lender = self.storage.lender();
+        let stored = match lender {
+            Some(_) => None,
+            None => self.storage.access_token(presented.id).await.map_err(|error| no_answer(&error))?,
+        };
         let now = clock.now();
         let current = self.in_force.current(now).await.map_err(|error| no_answer(&error))?;
         let Policy { scopes, resources, .. } = &current.policy;
         let resource = resources.at(resource.as_str()).map(KnownResource::id);
-        bearer::check(presented, stored, resource, scopes, now)
+        let check = |lent: Option<LentAccess<'_>>| bearer::check(presented, lent, resource, scopes, now);
+        match lender {
+            Some(memory) => memory.lend_access_token(presented.id, check),
+            None => check(stored.as_ref().map(StoredAccess::lend)),
+        }
     }
 }
 

@@ -1,11 +1,14 @@
 //! Bearer tokens at a resource (RFC 6750): the verdict on one, and the challenge to a request without.
 
+use std::sync::Arc;
+
 use super::catalogue::{Allowed, ScopeCatalogue};
-use super::commit::StoredAccess;
+use super::commit::LentAccess;
 use super::error::BearerReason;
+use super::grant::Grant;
 use super::resource::{ResourceId, ResourceUri};
 use super::scope::ScopeSet;
-use super::secret::{Bearer, BearerKind};
+use super::secret::{Bearer, BearerKind, OrderedId};
 use super::time::Timestamp;
 
 /// Reads the bearer token of a request from its `Authorization` headers. Tokens in the query or the
@@ -39,31 +42,46 @@ fn is_scheme_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Finds that a token is valid at `resource`, which is `None` if that is no more: with it comes what it allows, by the names of scopes, where that is not
-/// what it has in it.
+/// A token that is good where it was shown.
+#[derive(Debug, Clone)]
+pub struct GoodToken {
+    /// Its key.
+    pub id: OrderedId,
+    /// The grant that it belongs to.
+    pub grant: Arc<Grant>,
+    /// What it allows, by the names of scopes.
+    pub scopes: ScopeSet,
+    /// What of that was asked for, if the rest came with it.
+    pub asked: Option<ScopeSet>,
+}
+
+/// Finds that a token is good at `resource`, which is `None` if that is no more.
 ///
 /// # Errors
 /// Says which rule is broken.
 pub fn check(
     presented: &Bearer,
-    stored: Option<StoredAccess>,
+    stored: Option<LentAccess<'_>>,
     resource: Option<&ResourceId>,
     scopes: &ScopeCatalogue,
     now: Timestamp,
-) -> Result<(StoredAccess, Option<Allowed>), BearerReason> {
-    let stored = stored.filter(|stored| stored.token.hash.matches(&presented.hash)).ok_or(BearerReason::Unknown)?;
+) -> Result<GoodToken, BearerReason> {
+    let stored = stored.filter(|stored| stored.hash.matches(&presented.hash)).ok_or(BearerReason::Unknown)?;
     if stored.revoked {
         return Err(BearerReason::Revoked);
     }
-    if now >= stored.token.expires_at {
+    if now >= stored.expires_at {
         return Err(BearerReason::Expired);
     }
     // RFC 8707 §3, RFC 9700 §2.3: a token for one resource is worth nothing at another
-    if stored.token.resource != *resource.ok_or(BearerReason::ResourceRetired)? {
+    if *stored.resource != *resource.ok_or(BearerReason::ResourceRetired)? {
         return Err(BearerReason::OtherResource);
     }
-    let allowed = scopes.allowed(&stored.token.scopes, &stored.grant.scopes);
-    Ok((stored, allowed))
+    let (scopes, asked) = match scopes.allowed(stored.scopes, &stored.grant.scopes) {
+        Some(Allowed { all, asked }) => (all, Some(asked)),
+        None => (stored.scopes.clone(), None),
+    };
+    Ok(GoodToken { id: stored.id, grant: Arc::clone(stored.grant), scopes, asked })
 }
 
 /// The value of `WWW-Authenticate` (RFC 6750 §3, RFC 9728 §5.1): one challenge, quoted values.

@@ -8,7 +8,9 @@ use super::grant::{AccessRecord, CodeRecord, Grant, RefreshRecord, Rotation, Sub
 use super::interaction::Consent;
 use super::policy_records::PolicyRecords;
 use super::prompt::PromptId;
-use super::secret::OrderedId;
+use super::resource::ResourceId;
+use super::scope::ScopeSet;
+use super::secret::{OrderedId, SecretHash};
 use super::time::Timestamp;
 
 /// A code and what it hangs on, read together.
@@ -33,6 +35,35 @@ pub struct StoredAccess {
     pub grant: Arc<Grant>,
     /// Whether that grant was revoked.
     pub revoked: bool,
+}
+
+/// The same as a store lends it for a moment, without a copy.
+#[derive(Debug, Clone, Copy)]
+pub struct LentAccess<'a> {
+    /// The key of the token.
+    pub id: OrderedId,
+    /// The hash of its secret.
+    pub hash: &'a SecretHash,
+    /// What it allows, by id.
+    pub scopes: &'a ScopeSet,
+    /// The resource that it is for.
+    pub resource: &'a ResourceId,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// The grant that it belongs to.
+    pub grant: &'a Arc<Grant>,
+    /// Whether that grant was revoked.
+    pub revoked: bool,
+}
+
+impl StoredAccess {
+    /// Lends it.
+    #[must_use]
+    pub const fn lend(&self) -> LentAccess<'_> {
+        let Self { token, grant, revoked } = self;
+        let AccessRecord { id, hash, scopes, resource, expires_at, .. } = token;
+        LentAccess { id: *id, hash, scopes, resource, expires_at: *expires_at, grant, revoked: *revoked }
+    }
 }
 
 /// A refresh token and what hangs on it, read together.

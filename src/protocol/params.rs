@@ -78,7 +78,9 @@ impl<'a> Parameters<'a> {
 /// Undoes form encoding once (URL standard §5.1): `+` and `%XX`; what is no UTF-8 becomes U+FFFD.
 pub(super) fn decode(encoded: &[u8]) -> Cow<'_, str> {
     match bytes_of(encoded) {
-        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed),
+        Cow::Borrowed(bytes) => {
+            std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+        }
         Cow::Owned(bytes) => Cow::Owned(
             String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
         ),

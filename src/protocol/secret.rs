@@ -102,7 +102,8 @@ impl SecretHash {
         // By words: a comparison of so many bytes, one by one, takes as long as the hash itself.
         let (ours, _) = self.0.as_chunks::<8>();
         let (theirs, _) = other.0.as_chunks::<8>();
-        let same = ours.iter().zip(theirs).map(|(one, other)| u64::from_ne_bytes(*one).ct_eq(&u64::from_ne_bytes(*other)));
+        let same =
+            ours.iter().zip(theirs).map(|(one, other)| u64::from_ne_bytes(*one).ct_eq(&u64::from_ne_bytes(*other)));
         same.fold(Choice::from(1), BitAnd::bitand).into()
     }
 

@@ -1,14 +1,15 @@
 //! One type for every store, so that the server needs no type parameter.
 
+use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{
     ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
-    RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
-    Revoked, RotateRefresh, Rotated, SavePolicy, Saved, Scanned, Sharing, Storage, StorageError, StoredAccess,
-    StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
+    MemoryStorage, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant,
+    RevokeGrants, Revoked, RotateRefresh, Rotated, SavePolicy, Saved, Scanned, Sharing, Storage, StorageError,
+    StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
@@ -144,13 +145,22 @@ impl<S: Storage> DynStorage for S {
 
 /// Any store, behind one pointer. Clones share the store.
 #[derive(Clone)]
-pub struct AnyStorage(Arc<dyn DynStorage>);
+pub struct AnyStorage {
+    storage: Arc<dyn DynStorage>,
+    memory: Option<MemoryStorage>,
+}
 
 impl AnyStorage {
     /// Wraps a store.
     #[must_use]
     pub fn new(storage: impl Storage) -> Self {
-        Self(Arc::new(storage))
+        let memory = (&storage as &dyn Any).downcast_ref::<MemoryStorage>().cloned();
+        Self { storage: Arc::new(storage), memory }
+    }
+
+    /// The store, if it is the one in memory, which answers at once and lends its rows.
+    pub(crate) const fn lender(&self) -> Option<&MemoryStorage> {
+        self.memory.as_ref()
     }
 }
 
@@ -163,25 +173,25 @@ impl fmt::Debug for AnyStorage {
 #[deny(clippy::missing_trait_methods)]
 impl Storage for AnyStorage {
     fn durability(&self) -> Durability {
-        self.0.durability_dyn()
+        self.storage.durability_dyn()
     }
     fn sharing(&self) -> Sharing {
-        self.0.sharing_dyn()
+        self.storage.sharing_dyn()
     }
     async fn scan(&self, table: Table, after: Option<OrderedId>, limit: u32) -> Result<Vec<Scanned>, StorageError> {
-        self.0.scan_dyn(table, after, limit).await
+        self.storage.scan_dyn(table, after, limit).await
     }
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
-        self.0.client_dyn(id).await
+        self.storage.client_dyn(id).await
     }
     async fn clients(&self, after: Option<&ClientId>, limit: u32) -> Result<Vec<Arc<Client>>, StorageError> {
-        self.0.clients_dyn(after, limit).await
+        self.storage.clients_dyn(after, limit).await
     }
     async fn code(&self, id: OrderedId) -> Result<Option<StoredCode>, StorageError> {
-        self.0.code_dyn(id).await
+        self.storage.code_dyn(id).await
     }
     async fn access_token(&self, id: OrderedId) -> Result<Option<StoredAccess>, StorageError> {
-        self.0.access_token_dyn(id).await
+        self.storage.access_token_dyn(id).await
     }
     async fn grants(
         &self,
@@ -190,60 +200,60 @@ impl Storage for AnyStorage {
         limit: u32,
         now: Timestamp,
     ) -> Result<Vec<StoredGrant>, StorageError> {
-        self.0.grants_dyn(subject, before, limit, now).await
+        self.storage.grants_dyn(subject, before, limit, now).await
     }
     async fn consents(&self, subject: &Subject, client: &ClientId) -> Result<Vec<Consent>, StorageError> {
-        self.0.consents_dyn(subject, client).await
+        self.storage.consents_dyn(subject, client).await
     }
     async fn policy(&self) -> Result<Option<Arc<PolicyRecords>>, StorageError> {
-        self.0.policy_dyn().await
+        self.storage.policy_dyn().await
     }
     async fn insert_client(&self, op: InsertClient) -> Result<Inserted, StorageError> {
-        self.0.insert_client_dyn(op).await
+        self.storage.insert_client_dyn(op).await
     }
     async fn update_client(&self, op: UpdateClient) -> Result<Updated, StorageError> {
-        self.0.update_client_dyn(op).await
+        self.storage.update_client_dyn(op).await
     }
     async fn remove_client(&self, op: RemoveClient) -> Result<Removed, StorageError> {
-        self.0.remove_client_dyn(op).await
+        self.storage.remove_client_dyn(op).await
     }
     async fn renew_client(&self, op: RenewClient) -> Result<Renewed, StorageError> {
-        self.0.renew_client_dyn(op).await
+        self.storage.renew_client_dyn(op).await
     }
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
-        self.0.grant_client_dyn(op).await
+        self.storage.grant_client_dyn(op).await
     }
     async fn save_policy(&self, op: SavePolicy) -> Result<Saved, StorageError> {
-        self.0.save_policy_dyn(op).await
+        self.storage.save_policy_dyn(op).await
     }
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
-        self.0.claim_once_dyn(op).await
+        self.storage.claim_once_dyn(op).await
     }
     async fn revoke_grants(&self, op: RevokeGrants) -> Result<u32, StorageError> {
-        self.0.revoke_grants_dyn(op).await
+        self.storage.revoke_grants_dyn(op).await
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
-        self.0.decide_dyn(op).await
+        self.storage.decide_dyn(op).await
     }
     async fn redeem_code(&self, op: RedeemCode) -> Result<Redeemed, StorageError> {
-        self.0.redeem_code_dyn(op).await
+        self.storage.redeem_code_dyn(op).await
     }
     async fn refresh_token(&self, id: OrderedId) -> Result<Option<StoredRefresh>, StorageError> {
-        self.0.refresh_token_dyn(id).await
+        self.storage.refresh_token_dyn(id).await
     }
     async fn rotate_refresh(&self, op: RotateRefresh) -> Result<Rotated, StorageError> {
-        self.0.rotate_refresh_dyn(op).await
+        self.storage.rotate_refresh_dyn(op).await
     }
     async fn issue_access(&self, op: IssueAccess) -> Result<Issued, StorageError> {
-        self.0.issue_access_dyn(op).await
+        self.storage.issue_access_dyn(op).await
     }
     async fn revoke_access(&self, op: RevokeAccess) -> Result<Revoked, StorageError> {
-        self.0.revoke_access_dyn(op).await
+        self.storage.revoke_access_dyn(op).await
     }
     async fn revoke_grant(&self, op: RevokeGrant) -> Result<Revoked, StorageError> {
-        self.0.revoke_grant_dyn(op).await
+        self.storage.revoke_grant_dyn(op).await
     }
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u32, StorageError> {
-        self.0.purge_dyn(now, limit).await
+        self.storage.purge_dyn(now, limit).await
     }
 }

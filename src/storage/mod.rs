@@ -30,9 +30,9 @@ use std::sync::Arc;
 
 pub use crate::protocol::commit::{
     Approval, ClaimOnce, Claimed, Decide, Decided, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
-    Owner, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
-    Revoked, RotateRefresh, Rotated, SavePolicy, Saved, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
-    UpdateClient, Updated,
+    LentAccess, Owner, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant,
+    RevokeGrants, Revoked, RotateRefresh, Rotated, SavePolicy, Saved, StoredAccess, StoredCode, StoredGrant,
+    StoredRefresh, UpdateClient, Updated,
 };
 pub use cached::Cached;
 pub use erased::AnyStorage;

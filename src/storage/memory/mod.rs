@@ -14,9 +14,9 @@ use std::sync::Arc;
 use self::tables::Tables;
 use super::{
     ClaimOnce, Claimed, Decide, Decided, Durability, GrantClient, Granted, InsertClient, Inserted, IssueAccess, Issued,
-    RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant, RevokeGrants,
-    Revoked, RotateRefresh, Rotated, SavePolicy, Saved, Scanned, Sharing, Storage, StorageError, StoredAccess,
-    StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
+    LentAccess, RedeemCode, Redeemed, RemoveClient, Removed, RenewClient, Renewed, RevokeAccess, RevokeGrant,
+    RevokeGrants, Revoked, RotateRefresh, Rotated, SavePolicy, Saved, Scanned, Sharing, Storage, StorageError,
+    StoredAccess, StoredCode, StoredGrant, StoredRefresh, Table, UpdateClient, Updated,
 };
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
@@ -39,6 +39,11 @@ impl MemoryStorage {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Lends an access token to `read`, which must neither wait nor ask this store anything.
+    pub(crate) fn lend_access_token<T>(&self, id: OrderedId, read: impl FnOnce(Option<LentAccess<'_>>) -> T) -> T {
+        self.0.lend_access_token(id, read)
     }
 }
 

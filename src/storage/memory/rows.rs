@@ -10,7 +10,7 @@ use crate::protocol::resource::ResourceId;
 use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::{OrderedId, SecretHash};
 use crate::protocol::time::Timestamp;
-use crate::storage::{Revoked, StoredAccess, StoredCode, StoredRefresh};
+use crate::storage::{LentAccess, Revoked, StoredAccess, StoredCode, StoredRefresh};
 
 /// A grant and what became of it. Codes and tokens point to it, so that a look-up of one of them reads
 /// the state of the grant itself and never a copy.
@@ -192,27 +192,35 @@ impl AccessRow {
         &self.cell
     }
 
-    /// The token as it was handed in. Only its own grant's reference counts are touched, so that
-    /// look-ups of tokens of different grants do not slow each other down.
-    pub(super) fn stored(&self) -> Option<StoredAccess> {
+    /// What there is to know of it, where it lies.
+    pub(super) fn lend(&self) -> Option<LentAccess<'_>> {
         if self.cell.is_purged() {
             return None;
         }
         let grant = &self.cell.grant;
-        let (scopes, resource, issued_at) = match &self.deviation {
-            Some(own) => (&own.scopes, &own.resource, own.issued_at),
-            None => (&grant.scopes, grant.resources.first()?, time_of(self.id)),
+        let (scopes, resource) = match &self.deviation {
+            Some(own) => (&own.scopes, &own.resource),
+            None => (&grant.scopes, grant.resources.first()?),
         };
+        let Self { id, hash, expires_at, .. } = self;
+        let (id, expires_at, revoked) = (*id, *expires_at, self.cell.is_revoked());
+        Some(LentAccess { id, hash, scopes, resource, expires_at, grant, revoked })
+    }
+
+    /// The token as it was handed in. Only its own grant's reference counts are touched, so that
+    /// look-ups of tokens of different grants do not slow each other down.
+    pub(super) fn stored(&self) -> Option<StoredAccess> {
+        let LentAccess { id, hash, scopes, resource, expires_at, grant, revoked } = self.lend()?;
         let token = AccessRecord {
-            id: self.id,
-            hash: self.hash,
+            id,
+            hash: *hash,
             grant: grant.id,
             scopes: scopes.clone(),
             resource: resource.clone(),
-            issued_at,
-            expires_at: self.expires_at,
+            issued_at: self.deviation.as_ref().map_or(time_of(id), |own| own.issued_at),
+            expires_at,
         };
-        Some(StoredAccess { token, grant: Arc::clone(grant), revoked: self.cell.is_revoked() })
+        Some(StoredAccess { token, grant: Arc::clone(grant), revoked })
     }
 }
 

@@ -24,8 +24,8 @@ use crate::protocol::prompt::PromptId;
 use crate::protocol::secret::OrderedId;
 use crate::protocol::time::Timestamp;
 use crate::storage::{
-    Approval, Decide, Decided, IssueAccess, Issued, Owner, RedeemCode, Redeemed, RevokeAccess, RevokeGrant, Revoked,
-    RotateRefresh, Rotated, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
+    Approval, Decide, Decided, IssueAccess, Issued, LentAccess, Owner, RedeemCode, Redeemed, RevokeAccess, RevokeGrant,
+    Revoked, RotateRefresh, Rotated, StoredAccess, StoredCode, StoredGrant, StoredRefresh,
 };
 
 /// How long after their end rows are left to `purge`. A code that comes again soon after its end still
@@ -85,6 +85,11 @@ impl Tables {
 
     pub(super) fn access_token(&self, id: OrderedId) -> Option<StoredAccess> {
         self.tokens.read(id.to_bits()).get(id)?.stored()
+    }
+
+    pub(super) fn lend_access_token<T>(&self, id: OrderedId, read: impl FnOnce(Option<LentAccess<'_>>) -> T) -> T {
+        let part = self.tokens.read(id.to_bits());
+        read(part.get(id).and_then(AccessRow::lend))
     }
 
     pub(super) fn refresh_token(&self, id: OrderedId) -> Option<StoredRefresh> {
