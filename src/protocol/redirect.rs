@@ -230,15 +230,30 @@ impl VerifiedRedirectUri {
         // RFC 6749 §3.1.2: a query of the registered URI "MUST be retained".
         let mut text = String::with_capacity(self.0.len() + 256);
         text.push_str(&self.0);
-        text.push(if self.0.contains('?') { '&' } else { '?' });
-        let start = text.len();
-        url::form_urlencoded::Serializer::for_suffix(text, start).extend_pairs(parameters).finish()
+        let mut before = if self.0.contains('?') { '&' } else { '?' };
+        for (name, value) in parameters {
+            text.push(before);
+            append_encoded(&mut text, name);
+            text.push('=');
+            append_encoded(&mut text, value);
+            before = '&';
+        }
+        text
     }
 }
 
 impl fmt::Debug for VerifiedRedirectUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "VerifiedRedirectUri({})", self.0)
+    }
+}
+
+/// Codes and most names are as they are when they are encoded.
+fn append_encoded(text: &mut String, part: &str) {
+    if part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
+        text.push_str(part);
+    } else {
+        text.extend(url::form_urlencoded::byte_serialize(part.as_bytes()));
     }
 }
 

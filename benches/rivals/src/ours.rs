@@ -1,5 +1,7 @@
 //! grantor: every call is a request and a response, from the bytes of one to those of the other.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -16,12 +18,16 @@ pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub(crate) const SECRET: &str = "mJ2yfFq0S3eYwB9nTg6hVxLzRk4pUcDa8oNs1iEv5bQ";
 
-/// Somebody is signed in whenever it is asked: what that costs is the app's.
-struct App;
+/// Somebody is signed in whenever it is asked, one after the other: what that costs is the app's.
+struct App(AtomicUsize);
+
+/// So many people use the app.
+const USERS: usize = 10_000;
 
 impl Host for App {
     async fn signed_in(&self, _: &Parts) -> Result<Option<User>, HostError> {
-        Ok(Some(User::new("alice", "alice@app.example", "session")))
+        let user = self.0.fetch_add(1, Ordering::Relaxed) % USERS;
+        Ok(Some(User::new(&user.to_string(), "alice@app.example", "session")))
     }
 
     async fn sign_in(&self, _: &Parts, _: SignIn) -> Result<String, HostError> {
@@ -39,7 +45,7 @@ impl Ours {
     pub(crate) fn new() -> Self {
         let server = Server::builder(ISSUER)
             .storage(MemoryStorage::new())
-            .host(App)
+            .host(App(AtomicUsize::new(0)))
             .scope("projects:read", "See your projects")
             .scope("projects:write", "Change your projects")
             .resource("/api")
