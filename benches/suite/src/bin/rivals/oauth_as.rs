@@ -12,8 +12,8 @@ use oauth_as::{
     AuthorizationRequest, Client, ClientAuth, ClientId, GrantType, ScopeSet, SecretHash, TokenRequest, TokenResponse,
 };
 
-use crate::now;
-use crate::ours::{CALLBACK, CHALLENGE, SECRET, VERIFIER};
+use grantor_benches::now;
+use grantor_benches::ours::{CALLBACK, CHALLENGE, SECRET, VERIFIER};
 
 const ISSUER: &str = "https://app.example";
 

@@ -1,46 +1,28 @@
 //! grantor beside its rivals and the bare hardware, in one run: `cargo bench --bench rivals`.
 
 mod oauth_as;
-mod ours;
 mod oxide;
-#[path = "../../report/mod.rs"]
-mod report;
 mod table;
 
-use std::future::Future;
 use std::hint::black_box;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion};
+use grantor_benches::ours::{self, Ours};
 use oauth_as::OauthAs;
-use ours::Ours;
 use oxide::Oxide;
 
-/// Nothing here waits: all stores are in memory.
-pub(crate) fn now<T>(operation: impl Future<Output = T>) -> T {
-    match pin!(operation).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(answer) => answer,
-        Poll::Pending => panic!("a store in memory waited"),
-    }
-}
-
-/// So many live tokens there are while requests are guarded.
 /// So many requests are made ready at a time: few, since a request that a server answers has just come in.
 const BATCH: BatchSize = BatchSize::NumIterations(16);
 
 /// So many live tokens there are while requests are guarded.
-const FEW: usize = 1_000;
-const MANY: usize = 1_000_000;
+const LIVE: usize = 1_000;
 
 fn exchange(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("exchange");
     let (ours, theirs, mut oxide) = (Ours::new(), OauthAs::new(), Oxide::new());
     group.bench_function("ours", |b| b.iter_batched(|| ours.redeems(), |r| ours.handle(r), BATCH));
-    group.bench_function("oauth-as", |b| {
-        b.iter_batched(|| theirs.redeems(), |r| theirs.token(r), BATCH)
-    });
+    group.bench_function("oauth-as", |b| b.iter_batched(|| theirs.redeems(), |r| theirs.token(r), BATCH));
     group.bench_function("oauth-as by its service", |b| {
         b.iter_batched(|| theirs.redeems_over_http(), |r| theirs.handle(r), BATCH);
     });
@@ -54,9 +36,7 @@ fn exchange(criterion: &mut Criterion) {
 fn whole_way(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("authorize and exchange");
     let (ours, theirs) = (Ours::new(), OauthAs::new());
-    group.bench_function("ours", |b| {
-        b.iter_batched(|| ours.asks(), |r| ours.goes_the_whole_way(r), BATCH)
-    });
+    group.bench_function("ours", |b| b.iter_batched(|| ours.asks(), |r| ours.goes_the_whole_way(r), BATCH));
     group.bench_function("oauth-as", |b| {
         b.iter_batched(|| theirs.asks(), |r| theirs.goes_the_whole_way(&r), BATCH);
     });
@@ -67,18 +47,14 @@ fn refresh(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("refresh");
     let (ours, theirs) = (Ours::new(), OauthAs::new());
     group.bench_function("ours", |b| b.iter_batched(|| ours.refreshes(), |r| ours.handle(r), BATCH));
-    group.bench_function("oauth-as", |b| {
-        b.iter_batched(|| theirs.refreshes(), |r| theirs.token(r), BATCH)
-    });
+    group.bench_function("oauth-as", |b| b.iter_batched(|| theirs.refreshes(), |r| theirs.token(r), BATCH));
     group.finish();
 }
 
 fn client_credentials(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("client credentials");
     let (ours, theirs) = (Ours::new(), OauthAs::new());
-    group.bench_function("ours", |b| {
-        b.iter_batched(|| ours.client_credentials(), |r| ours.handle(r), BATCH)
-    });
+    group.bench_function("ours", |b| b.iter_batched(|| ours.client_credentials(), |r| ours.handle(r), BATCH));
     group.bench_function("oauth-as", |b| {
         b.iter_batched(|| theirs.client_credentials(), |r| theirs.token(r), BATCH);
     });
@@ -89,36 +65,29 @@ fn introspect(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("introspection");
     let ours = Ours::new();
     let token = ours.token();
-    group.bench_function("ours", |b| {
-        b.iter_batched(|| ours.introspects(&token), |r| ours.handle(r), BATCH)
-    });
+    group.bench_function("ours", |b| b.iter_batched(|| ours.introspects(&token), |r| ours.handle(r), BATCH));
     group.finish();
 }
 
 fn guard(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("guard");
-    for (live, name) in [(FEW, "few"), (MANY, "many")] {
-        let ours = Ours::new();
-        let requests: Vec<_> = (0..live).map(|_| ours.shows(&ours.token())).collect();
-        let mut at = 0;
-        group.bench_function(name, |b| {
-            b.iter(|| {
-                // A step that is prime to their number leads to all of them, and to no neighbour.
-                at = (at + 7_919) % live;
-                ours.guards(black_box(&requests[at]));
-            });
-        });
-    }
+    let ours = Ours::new();
+    let tokens: Vec<_> = (0..LIVE).map(|_| ours.token()).collect();
+    let mut at = 0;
+    let mut next = || {
+        // A step that is prime to their number leads to all of them, and to no neighbour.
+        at = (at + 7_919) % LIVE;
+        ours.shows(&tokens[at])
+    };
+    group.bench_function("ours", |b| b.iter_batched(&mut next, |request| ours.guards(black_box(&request)), BATCH));
     let theirs = OauthAs::new();
     let token = theirs.token(theirs.client_credentials()).access_token;
     group.bench_function("oauth-as", |b| b.iter(|| theirs.guards(black_box(&token))));
     let mut oxide = Oxide::new();
     let shown = oxide.shows();
-    group
-        .bench_function("oxide-auth", |b| b.iter_batched(|| shown.clone(), |r| oxide.guards(r), BATCH));
-    let token = Ours::new().token();
-    group.bench_function("SHA-256 of a token", |b| {
-        b.iter(|| ring::digest::digest(&ring::digest::SHA256, black_box(token.as_bytes())));
+    group.bench_function("oxide-auth", |b| b.iter_batched(|| shown.clone(), |r| oxide.guards(r), BATCH));
+    group.bench_function("SHA-256", |b| {
+        b.iter(|| ring::digest::digest(&ring::digest::SHA256, black_box(&[7; 32])));
     });
     group.finish();
 }

@@ -1,14 +1,12 @@
 //! The rows of a bench: printed with a verdict each, and left in `target/report` for `benches/publish`.
 
-#![allow(dead_code, reason = "each bench uses the part of it that it needs")]
-
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What a row must be to meet its goal.
 #[derive(Clone, Copy)]
-pub(crate) enum Goal {
+pub enum Goal {
     AtMost(f64),
     AtLeast(f64),
     /// It is shown for what it is.
@@ -43,7 +41,7 @@ impl Goal {
 
 /// A figure and its unit, as "6.4 µs".
 #[derive(Clone, Copy)]
-pub(crate) struct Figure(pub(crate) f64, pub(crate) &'static str);
+pub struct Figure(pub f64, pub &'static str);
 
 impl Figure {
     fn text(self) -> String {
@@ -63,7 +61,7 @@ struct Row {
 }
 
 /// The rows of one bench.
-pub(crate) struct Report {
+pub struct Report {
     name: &'static str,
     title: &'static str,
     rows: Vec<Row>,
@@ -71,12 +69,12 @@ pub(crate) struct Report {
 
 impl Report {
     /// `name` is that of the bench, `title` says what its rows are.
-    pub(crate) const fn new(name: &'static str, title: &'static str) -> Self {
+    pub const fn new(name: &'static str, title: &'static str) -> Self {
         Self { name, title, rows: Vec::new() }
     }
 
     /// A figure of grantor against that of a peer in the same run, in the same unit.
-    pub(crate) fn ratio(&mut self, what: impl Into<String>, ours: Figure, peer: (&str, Figure), goal: Goal) {
+    pub fn ratio(&mut self, what: impl Into<String>, ours: Figure, peer: (&str, Figure), goal: Goal) {
         self.rows.push(Row {
             what: what.into(),
             ours: ours.text(),
@@ -88,13 +86,13 @@ impl Report {
     }
 
     /// A figure that stands for itself.
-    pub(crate) fn figure(&mut self, what: impl Into<String>, ours: Figure, goal: Goal) {
+    pub fn figure(&mut self, what: impl Into<String>, ours: Figure, goal: Goal) {
         let Figure(result, unit) = ours;
         self.rows.push(Row { what: what.into(), ours: ours.text(), peer: String::new(), result, unit, goal });
     }
 
     /// Prints the rows, and leaves them where they are published from.
-    pub(crate) fn finish(self) {
+    pub fn finish(self) {
         println!("\n{}", self.title);
         let mut table =
             format!("### {}\n\n| | grantor | peer | ratio | goal | |\n|---|--:|---|--:|--:|---|\n", self.title);
@@ -113,8 +111,7 @@ impl Report {
     }
 }
 
-/// The repository, whichever package of it a bench is in.
-pub(crate) fn root() -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.ancestors().find(|folder| folder.join("benches/report").is_dir()).unwrap_or(package).to_owned()
+/// The repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }

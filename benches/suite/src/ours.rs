@@ -13,13 +13,14 @@ use http::{Request, header};
 use crate::now;
 
 const ISSUER: &str = "https://app.example";
-pub(crate) const CALLBACK: &str = "https://client.example/cb";
-pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-pub(crate) const SECRET: &str = "mJ2yfFq0S3eYwB9nTg6hVxLzRk4pUcDa8oNs1iEv5bQ";
+pub const CALLBACK: &str = "https://client.example/cb";
+pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub const SECRET: &str = "mJ2yfFq0S3eYwB9nTg6hVxLzRk4pUcDa8oNs1iEv5bQ";
 
 /// Somebody is signed in whenever it is asked, one after the other: what that costs is the app's.
-struct App(AtomicUsize);
+#[derive(Default)]
+pub struct App(AtomicUsize);
 
 /// So many people use the app.
 const USERS: usize = 10_000;
@@ -35,17 +36,17 @@ impl Host for App {
     }
 }
 
-pub(crate) struct Ours {
+pub struct Ours {
     server: Server,
     guard: Guard,
     authorize: String,
 }
 
 impl Ours {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let server = Server::builder(ISSUER)
             .storage(MemoryStorage::new())
-            .host(App(AtomicUsize::new(0)))
+            .host(App::default())
             .scope("projects:read", "See your projects")
             .scope("projects:write", "Change your projects")
             .resource("/api")
@@ -77,12 +78,12 @@ impl Ours {
     }
 
     /// A request to authorize.
-    pub(crate) fn asks(&self) -> Request<Bytes> {
+    pub fn asks(&self) -> Request<Bytes> {
         Request::get(&self.authorize).body(Bytes::new()).unwrap()
     }
 
     /// The request that redeems a fresh code.
-    pub(crate) fn redeems(&self) -> Request<Bytes> {
+    pub fn redeems(&self) -> Request<Bytes> {
         self.redeems_code(&self.code(self.asks()))
     }
 
@@ -101,36 +102,36 @@ impl Ours {
         code.split('&').next().unwrap().to_owned()
     }
 
-    pub(crate) fn handle(&self, request: Request<Bytes>) -> http::Response<Bytes> {
+    pub fn handle(&self, request: Request<Bytes>) -> http::Response<Bytes> {
         let answer = now(self.server.handle(request));
         assert_eq!(answer.status(), 200);
         answer
     }
 
     /// From the request to authorize up to the tokens.
-    pub(crate) fn goes_the_whole_way(&self, asks: Request<Bytes>) -> http::Response<Bytes> {
+    pub fn goes_the_whole_way(&self, asks: Request<Bytes>) -> http::Response<Bytes> {
         let code = self.code(asks);
         self.handle(self.redeems_code(&code))
     }
 
     /// The request that uses a fresh refresh token.
-    pub(crate) fn refreshes(&self) -> Request<Bytes> {
+    pub fn refreshes(&self) -> Request<Bytes> {
         let tokens: serde_json::Value = serde_json::from_slice(self.handle(self.redeems()).body()).unwrap();
         let token = tokens["refresh_token"].as_str().unwrap();
         self.post(format!("grant_type=refresh_token&client_id=app&refresh_token={token}"), false)
     }
 
-    pub(crate) fn client_credentials(&self) -> Request<Bytes> {
+    pub fn client_credentials(&self) -> Request<Bytes> {
         self.post("grant_type=client_credentials&resource=https%3A%2F%2Fapp.example%2Fapi".to_owned(), true)
     }
 
     /// A fresh access token.
-    pub(crate) fn token(&self) -> String {
+    pub fn token(&self) -> String {
         let tokens: serde_json::Value = serde_json::from_slice(self.handle(self.client_credentials()).body()).unwrap();
         tokens["access_token"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) fn introspects(&self, token: &str) -> Request<Bytes> {
+    pub fn introspects(&self, token: &str) -> Request<Bytes> {
         let request = Request::post("/oauth/introspect")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(header::AUTHORIZATION, Self::basic());
@@ -138,16 +139,16 @@ impl Ours {
     }
 
     /// A request to a guarded route.
-    pub(crate) fn shows(&self, token: &str) -> Parts {
+    pub fn shows(&self, token: &str) -> Parts {
         Request::get("/api").header(header::AUTHORIZATION, format!("Bearer {token}")).body(()).unwrap().into_parts().0
     }
 
-    pub(crate) fn guards(&self, request: &Parts) {
+    pub fn guards(&self, request: &Parts) {
         assert!(now(self.guard.check(request)).is_ok());
     }
 }
 
 /// What hides the challenge of a verifier: SHA-256, as every peer has it.
-pub(crate) fn challenge() -> String {
+pub fn challenge() -> String {
     URL_SAFE_NO_PAD.encode(ring::digest::digest(&ring::digest::SHA256, VERIFIER.as_bytes()))
 }

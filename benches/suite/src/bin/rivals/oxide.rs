@@ -13,7 +13,7 @@ use oxide_auth::primitives::grant::{Extensions, Grant};
 use oxide_auth::primitives::issuer::TokenMap;
 use oxide_auth::primitives::registrar::{Client, ClientMap, RegisteredUrl};
 
-use crate::ours::CALLBACK;
+use grantor_benches::ours::CALLBACK;
 
 const SCOPES: &str = "projects:read projects:write";
 

@@ -1,0 +1,36 @@
+//! `cargo bench --bench suite`: builds the package beside this file, which brings the rivals, and runs its benches, or
+//! the one that is named: `cargo bench --bench suite -- capacity`.
+
+#![allow(clippy::disallowed_methods, reason = "it starts programs that measure time")]
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+const BENCHES: [&str; 4] = ["instructions", "allocations", "rivals", "capacity"];
+
+fn main() -> ExitCode {
+    // Cargo says `--bench` to every bench.
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    let named = arguments.next();
+    if let Some(unknown) = named.as_deref().filter(|name| !BENCHES.contains(name)) {
+        eprintln!("there is no bench {unknown}: take one of {}", BENCHES.join(", "));
+        return ExitCode::FAILURE;
+    }
+    let arguments: Vec<_> = arguments.collect();
+    let wanted = BENCHES.iter().filter(|bench| named.as_deref().is_none_or(|named| named == **bench));
+    // One that fails keeps none of the others from running.
+    let failed: Vec<_> = wanted.filter(|bench| !run(bench, &arguments)).collect();
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run(bench: &str, arguments: &[String]) -> bool {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let status = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--release", "--locked", "--bin", bench, "--manifest-path"])
+        .arg(root.join("benches/suite/Cargo.toml"))
+        .arg("--")
+        .args(arguments)
+        .env("CARGO_TARGET_DIR", root.join("target/suite"))
+        .status();
+    status.is_ok_and(|status| status.success())
+}
