@@ -408,16 +408,18 @@ fn before(now: Timestamp) -> Timestamp {
     Timestamp::from_millis(now.as_millis().saturating_sub(LINGER.as_millis() as u64))
 }
 
-/// Removes up to `limit` rows that ended by `now`, and lets others in after every few.
+/// Removes up to `limit` rows that ended by `now`, a few of each part in turn: whoever waits for one comes in while
+/// the others are cleaned up.
 fn purge_table<R: Row>(table: &Sharded<Rows<R>>, now: Timestamp, limit: u32, removed: impl Fn(&R)) -> u32 {
     let mut left = limit;
-    for part in table.parts() {
-        let mut next = Some(0);
-        while let Some(from) = next.filter(|_| left > 0) {
-            let swept = part().sweep(from, now, &Step { rows: left.min(256), chunks: 256 }, &removed);
+    let mut parts: Vec<_> = table.parts().map(|part| (part, 0)).collect();
+    while left > 0 && !parts.is_empty() {
+        parts.retain_mut(|(part, from)| {
+            let swept = part().sweep(*from, now, &Step { rows: left.min(256), chunks: 256 }, &removed);
             left -= swept.rows;
-            next = swept.next;
-        }
+            *from = swept.next.unwrap_or(0);
+            swept.next.is_some()
+        });
     }
     limit - left
 }
