@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use grantor::protocol::client::ClientId;
 use grantor::protocol::grant::{AccessRecord, Grant, Holder};
-use grantor::protocol::resource::ResourceId;
-use grantor::protocol::scope::ScopeSet;
 use grantor::protocol::secret::{Bearer, BearerKind, BearerSeed, OrderedId};
 use grantor::protocol::time::Timestamp;
 use grantor::storage::{GrantClient, Granted, IssueAccess, Issued, Storage as _};
@@ -14,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, header};
 
 use crate::now;
-use crate::ours::{App, SECRET};
+use crate::ours::{App, Ours, SECRET};
 
 /// Tokens of one grant: an installation that is used gets a new one every hour, and has the last few.
 pub const TOKENS_OF_A_GRANT: u32 = 4;
@@ -27,6 +25,8 @@ pub struct Machine {
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     client: ClientId,
     revision: u32,
+    /// Of which new ones are made.
+    pattern: Arc<Grant>,
     grant: Option<Arc<Grant>>,
     issued: u32,
     random: u64,
@@ -46,11 +46,10 @@ impl Machine {
             .build()
             .unwrap();
         let client = ClientId::parse("job").unwrap();
-        // Now it is stored.
-        now(server.client(&client)).unwrap().unwrap();
+        let pattern = a_grant(&server, &storage);
         let revision = now(storage.client(&client)).unwrap().unwrap().revision;
         let guard = server.resource("/api").unwrap().require("projects:read").unwrap();
-        Self { server, storage, guard, clock, client, revision, grant: None, issued: 0, random: 1 }
+        Self { server, storage, guard, clock, client, revision, pattern, grant: None, issued: 0, random: 1 }
     }
 
     /// The text of another live token.
@@ -100,9 +99,8 @@ impl Machine {
             id: OrderedId::new(at, self.next() as u32),
             holder: Holder::Client,
             client: self.client.clone(),
-            // Texts of its own, as a grant has them that was made by a request.
-            scopes: ScopeSet::parse("projects:read").unwrap(),
-            resources: vec![ResourceId::parse("https://app.example/api").unwrap()],
+            scopes: self.pattern.scopes.clone(),
+            resources: self.pattern.resources.clone(),
             created_at: at,
         })
     }
@@ -131,4 +129,12 @@ impl Machine {
     pub fn purge(&self, limit: u32) -> u32 {
         now(self.server.purge(limit)).unwrap()
     }
+}
+
+/// A grant as the server makes it when the client asks.
+fn a_grant(server: &Server, storage: &MemoryStorage) -> Arc<Grant> {
+    let answer = now(server.handle(Ours::as_machine()));
+    let tokens: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+    let token = Bearer::parse(BearerKind::Access, tokens["access_token"].as_str().unwrap()).unwrap();
+    now(storage.access_token(token.id)).unwrap().unwrap().grant
 }

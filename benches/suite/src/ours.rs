@@ -64,7 +64,7 @@ impl Ours {
         Self { server, guard, authorize }
     }
 
-    fn post(&self, form: String, basic: bool) -> Request<Bytes> {
+    fn post(form: String, basic: bool) -> Request<Bytes> {
         let request = Request::post("/oauth/token").header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         let request = match basic {
             true => request.header(header::AUTHORIZATION, Self::basic()),
@@ -92,7 +92,7 @@ impl Ours {
             "grant_type=authorization_code&client_id=app&code={code}&code_verifier={VERIFIER}\
              &redirect_uri=https%3A%2F%2Fclient.example%2Fcb&resource=https%3A%2F%2Fapp.example%2Fapi"
         );
-        self.post(form, false)
+        Self::post(form, false)
     }
 
     fn code(&self, asks: Request<Bytes>) -> String {
@@ -118,11 +118,16 @@ impl Ours {
     pub fn refreshes(&self) -> Request<Bytes> {
         let tokens: serde_json::Value = serde_json::from_slice(self.handle(self.redeems()).body()).unwrap();
         let token = tokens["refresh_token"].as_str().unwrap();
-        self.post(format!("grant_type=refresh_token&client_id=app&refresh_token={token}"), false)
+        Self::post(format!("grant_type=refresh_token&client_id=app&refresh_token={token}"), false)
     }
 
     pub fn client_credentials(&self) -> Request<Bytes> {
-        self.post("grant_type=client_credentials&resource=https%3A%2F%2Fapp.example%2Fapi".to_owned(), true)
+        Self::as_machine()
+    }
+
+    /// The request of a client for access of its own.
+    pub fn as_machine() -> Request<Bytes> {
+        Self::post("grant_type=client_credentials&resource=https%3A%2F%2Fapp.example%2Fapi".to_owned(), true)
     }
 
     /// A fresh access token.

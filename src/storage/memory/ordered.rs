@@ -12,6 +12,9 @@ pub(super) trait Row {
 
     fn key(&self) -> Self::Key;
 
+    /// How far along a key lies: of two keys the higher one has no lower measure.
+    fn measure(key: Self::Key) -> u64;
+
     /// When the row ends. [`Rows::note_end`] has to be told if it comes to be earlier.
     fn end(&self) -> Timestamp;
 
@@ -58,8 +61,29 @@ impl<R: Row> Chunk<R> {
         self.rows.pop()
     }
 
+    /// Rows come at an even pace, so where a key lies can be guessed. A search that begins there reads two or three
+    /// cache lines fewer than one that begins in the middle.
     fn position(&self, key: R::Key) -> Result<usize, usize> {
-        self.keys.binary_search(&key)
+        let guess = self.guess(key);
+        let (mut low, mut high, mut step) = (guess, guess, 4);
+        while low > 0 && self.keys.get(low).is_none_or(|at| *at > key) {
+            low = low.saturating_sub(step);
+            step *= 2;
+        }
+        while self.keys.get(high).is_some_and(|at| *at < key) {
+            high += step;
+            step *= 2;
+        }
+        let high = self.keys.len().min(high + 1);
+        self.keys[low..high].binary_search(&key).map(|at| low + at).map_err(|at| low + at)
+    }
+
+    fn guess(&self, key: R::Key) -> usize {
+        let (Some(first), Some(last)) = (self.keys.first(), self.keys.last()) else { return 0 };
+        let from = R::measure(*first);
+        let (gone, whole) = (R::measure(key).saturating_sub(from), R::measure(*last) - from);
+        let most = self.keys.len() - 1;
+        if gone >= whole { most } else { (gone as f64 / whole as f64 * most as f64) as usize }
     }
 
     /// Brings what is known of the rows up to date.
@@ -294,6 +318,10 @@ mod tests {
         type Key = u32;
         fn key(&self) -> u32 {
             self.0
+        }
+        fn measure(key: u32) -> u64 {
+            // Some keys share one.
+            u64::from(key / 3)
         }
         fn end(&self) -> Timestamp {
             Timestamp::from_millis(self.1)

@@ -16,6 +16,10 @@ use crate::storage::{LentAccess, Revoked, StoredAccess, StoredCode, StoredRefres
 /// the state of the grant itself and never a copy.
 pub(super) struct GrantCell {
     pub(super) grant: Arc<Grant>,
+    /// The grant's, at hand: a look-up that had to follow the grant to them would wait for memory twice more.
+    scopes: ScopeSet,
+    /// The first one of the grant.
+    resource: Option<ResourceId>,
     /// Written under the lock of `end` only.
     revoked: AtomicBool,
     /// The same. Once it is set, what hangs on the grant is unknown.
@@ -24,8 +28,15 @@ pub(super) struct GrantCell {
 }
 
 impl GrantCell {
-    pub(super) const fn new(grant: Arc<Grant>, end: Timestamp) -> Self {
-        Self { grant, revoked: AtomicBool::new(false), purged: AtomicBool::new(false), end: Mutex::new(end) }
+    pub(super) fn new(grant: Arc<Grant>, end: Timestamp) -> Self {
+        Self {
+            scopes: grant.scopes.clone(),
+            resource: grant.resources.first().cloned(),
+            grant,
+            revoked: AtomicBool::new(false),
+            purged: AtomicBool::new(false),
+            end: Mutex::new(end),
+        }
     }
 
     pub(super) fn is_revoked(&self) -> bool {
@@ -106,6 +117,9 @@ impl GrantRow {
 
 impl Row for GrantRow {
     type Key = OrderedId;
+    fn measure(key: OrderedId) -> u64 {
+        key.to_bits()
+    }
     fn key(&self) -> OrderedId {
         self.id
     }
@@ -145,6 +159,9 @@ impl CodeRow {
 
 impl Row for CodeRow {
     type Key = OrderedId;
+    fn measure(key: OrderedId) -> u64 {
+        key.to_bits()
+    }
     fn key(&self) -> OrderedId {
         self.code.id
     }
@@ -153,7 +170,8 @@ impl Row for CodeRow {
     }
 }
 
-/// An access token in 64 bytes: what can be told from its id and its grant is not kept.
+/// An access token in one cache line: what can be told from its id and its grant is not kept.
+#[repr(align(64))]
 pub(super) struct AccessRow {
     id: OrderedId,
     hash: SecretHash,
@@ -162,7 +180,7 @@ pub(super) struct AccessRow {
     deviation: Option<Box<Deviation>>,
 }
 
-const _: () = assert!(size_of::<AccessRow>() <= 64, "a token takes one cache line");
+const _: () = assert!(size_of::<AccessRow>() == 64);
 
 /// What a token has of its own: anything but its grant's scopes, its grant's first resource, and the
 /// time of its id as the time of its issue.
@@ -182,8 +200,7 @@ const fn time_of(id: OrderedId) -> Timestamp {
 impl AccessRow {
     pub(super) fn new(token: AccessRecord, cell: Arc<GrantCell>) -> Self {
         let AccessRecord { id, hash, grant: _, scopes, resource, issued_at, expires_at } = token;
-        let grant = &cell.grant;
-        let is_plain = scopes == grant.scopes && grant.resources.first() == Some(&resource) && issued_at == time_of(id);
+        let is_plain = scopes == cell.scopes && cell.resource.as_ref() == Some(&resource) && issued_at == time_of(id);
         let deviation = (!is_plain).then(|| Box::new(Deviation { scopes, resource, issued_at }));
         Self { id, hash, cell, expires_at, deviation }
     }
@@ -197,10 +214,10 @@ impl AccessRow {
         if self.cell.is_purged() {
             return None;
         }
-        let grant = &self.cell.grant;
+        let GrantCell { grant, scopes, resource, .. } = &*self.cell;
         let (scopes, resource) = match &self.deviation {
             Some(own) => (&own.scopes, &own.resource),
-            None => (&grant.scopes, grant.resources.first()?),
+            None => (scopes, resource.as_ref()?),
         };
         let Self { id, hash, expires_at, .. } = self;
         let (id, expires_at, revoked) = (*id, *expires_at, self.cell.is_revoked());
@@ -226,6 +243,9 @@ impl AccessRow {
 
 impl Row for AccessRow {
     type Key = OrderedId;
+    fn measure(key: OrderedId) -> u64 {
+        key.to_bits()
+    }
     fn key(&self) -> OrderedId {
         self.id
     }
@@ -267,6 +287,9 @@ impl RefreshRow {
 
 impl Row for RefreshRow {
     type Key = OrderedId;
+    fn measure(key: OrderedId) -> u64 {
+        key.to_bits()
+    }
     fn key(&self) -> OrderedId {
         self.token.id
     }
@@ -294,6 +317,10 @@ pub(super) struct DecisionRow {
 
 impl Row for DecisionRow {
     type Key = PromptId;
+    fn measure(key: PromptId) -> u64 {
+        // It begins with the time.
+        key.as_bytes().first_chunk().map_or(0, |time| u64::from_be_bytes(*time))
+    }
     fn key(&self) -> PromptId {
         self.prompt
     }
