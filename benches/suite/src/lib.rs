@@ -1,6 +1,8 @@
 //! What the benches share: grantor as a host has it, and the report of what was found.
 
 pub mod machine;
+#[cfg(feature = "rivals")]
+pub mod oauth_as;
 pub mod ours;
 pub mod report;
 

@@ -13,6 +13,7 @@ use http::{Request, header};
 use crate::now;
 
 const ISSUER: &str = "https://app.example";
+pub const METADATA: &str = "/.well-known/oauth-authorization-server";
 pub const CALLBACK: &str = "https://client.example/cb";
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -64,6 +65,16 @@ impl Ours {
         Self { server, guard, authorize }
     }
 
+    /// The server.
+    pub const fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// The guard of `/api`.
+    pub const fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
     fn post(form: String, basic: bool) -> Request<Bytes> {
         let request = Request::post("/oauth/token").header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         let request = match basic {
@@ -73,8 +84,14 @@ impl Ours {
         request.body(form.into()).unwrap()
     }
 
-    fn basic() -> String {
+    /// How the machine proves who it is.
+    pub fn basic() -> String {
         format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("job:{SECRET}")))
+    }
+
+    /// The request for the metadata (RFC 8414).
+    pub fn metadata() -> Request<Bytes> {
+        Request::get(METADATA).body(Bytes::new()).unwrap()
     }
 
     /// A request to authorize.
@@ -88,14 +105,19 @@ impl Ours {
     }
 
     fn redeems_code(&self, code: &str) -> Request<Bytes> {
-        let form = format!(
-            "grant_type=authorization_code&client_id=app&code={code}&code_verifier={VERIFIER}\
-             &redirect_uri=https%3A%2F%2Fclient.example%2Fcb&resource=https%3A%2F%2Fapp.example%2Fapi"
-        );
-        Self::post(form, false)
+        Self::post(Self::form_of(code), false)
     }
 
-    fn code(&self, asks: Request<Bytes>) -> String {
+    /// The form that redeems a code.
+    pub fn form_of(code: &str) -> String {
+        format!(
+            "grant_type=authorization_code&client_id=app&code={code}&code_verifier={VERIFIER}\
+             &redirect_uri=https%3A%2F%2Fclient.example%2Fcb&resource=https%3A%2F%2Fapp.example%2Fapi"
+        )
+    }
+
+    /// A fresh code.
+    pub fn code(&self, asks: Request<Bytes>) -> String {
         let answer = now(self.server.handle(asks));
         let location = answer.headers()[header::LOCATION].to_str().unwrap();
         let (_, code) = location.split_once("code=").unwrap();

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use grantor::protocol::time::Timestamp;
 use grantor_benches::machine::{Machine, TOKENS_OF_A_GRANT};
 use grantor_benches::ours::Ours;
-use grantor_benches::report::{Figure, Goal, Report};
+use grantor_benches::report::{Figure, Goal, Report, median};
 
 const FEW: usize = 1_000;
 const MANY: usize = 10_000_000;
@@ -152,9 +152,4 @@ fn longest(machine: &Machine, request: &http::request::Parts, is_over: &AtomicBo
         longest = longest.max(started.elapsed());
     }
     Figure(longest.as_secs_f64() * 1e3, "ms")
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

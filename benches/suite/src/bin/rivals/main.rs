@@ -1,6 +1,5 @@
-//! grantor beside its rivals and the bare hardware, in one run: `cargo bench --bench rivals`.
+//! grantor beside its rivals and the bare hardware, in one run: `cargo bench --bench suite -- rivals`.
 
-mod oauth_as;
 mod oxide;
 mod table;
 
@@ -8,8 +7,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion};
+use grantor_benches::oauth_as::OauthAs;
 use grantor_benches::ours::{self, Ours};
-use oauth_as::OauthAs;
 use oxide::Oxide;
 
 /// So many requests are made ready at a time: few, since a request that a server answers has just come in.

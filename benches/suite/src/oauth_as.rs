@@ -12,14 +12,14 @@ use oauth_as::{
     AuthorizationRequest, Client, ClientAuth, ClientId, GrantType, ScopeSet, SecretHash, TokenRequest, TokenResponse,
 };
 
-use grantor_benches::now;
-use grantor_benches::ours::{CALLBACK, CHALLENGE, SECRET, VERIFIER};
+use crate::now;
+use crate::ours::{CALLBACK, CHALLENGE, SECRET, VERIFIER};
 
 const ISSUER: &str = "https://app.example";
 
 type Server = AuthorizationServer<MemoryStorage>;
 
-pub(crate) struct OauthAs {
+pub struct OauthAs {
     server: Arc<Server>,
     service: AuthorizationService<MemoryStorage, SystemClock>,
 }
@@ -38,7 +38,7 @@ fn client(id: &str, auth: ClientAuth, grant_types: Vec<GrantType>) -> Client {
 }
 
 impl OauthAs {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let server =
             Arc::new(Server::new(ServerConfig::new(ISSUER, "https://app.example/device"), MemoryStorage::new()));
         let with_codes = vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
@@ -50,7 +50,11 @@ impl OauthAs {
         Self { server, service }
     }
 
-    pub(crate) fn asks(&self) -> AuthorizationRequest<'static> {
+    pub fn service(&self) -> AuthorizationService<MemoryStorage, SystemClock> {
+        self.service.clone()
+    }
+
+    pub fn asks(&self) -> AuthorizationRequest<'static> {
         AuthorizationRequest::from_pairs([
             ("response_type", "code"),
             ("client_id", "app"),
@@ -63,12 +67,12 @@ impl OauthAs {
         ])
     }
 
-    fn code(&self, asks: &AuthorizationRequest<'_>) -> String {
+    pub fn code(&self, asks: &AuthorizationRequest<'_>) -> String {
         let valid = now(self.server.validate_authorization_request(asks)).unwrap();
         now(self.server.issue_authorization_code(UserApproval::granted(&valid, "alice"))).unwrap().code
     }
 
-    pub(crate) fn redeems(&self) -> TokenRequest {
+    pub fn redeems(&self) -> TokenRequest {
         Self::redeems_code(self.code(&self.asks()))
     }
 
@@ -82,15 +86,15 @@ impl OauthAs {
         }
     }
 
-    pub(crate) fn token(&self, request: TokenRequest) -> TokenResponse {
+    pub fn token(&self, request: TokenRequest) -> TokenResponse {
         now(self.server.token(request)).unwrap()
     }
 
-    pub(crate) fn goes_the_whole_way(&self, asks: &AuthorizationRequest<'_>) -> TokenResponse {
+    pub fn goes_the_whole_way(&self, asks: &AuthorizationRequest<'_>) -> TokenResponse {
         self.token(Self::redeems_code(self.code(asks)))
     }
 
-    pub(crate) fn refreshes(&self) -> TokenRequest {
+    pub fn refreshes(&self) -> TokenRequest {
         TokenRequest::RefreshToken {
             client_id: ClientId::new("app"),
             client_secret: None,
@@ -99,7 +103,7 @@ impl OauthAs {
         }
     }
 
-    pub(crate) fn client_credentials(&self) -> TokenRequest {
+    pub fn client_credentials(&self) -> TokenRequest {
         TokenRequest::ClientCredentials {
             client_id: ClientId::new("job"),
             client_secret: Some(SECRET.to_owned()),
@@ -108,7 +112,7 @@ impl OauthAs {
     }
 
     /// The request over HTTP that redeems a fresh code.
-    pub(crate) fn redeems_over_http(&self) -> Request<Full<Bytes>> {
+    pub fn redeems_over_http(&self) -> Request<Full<Bytes>> {
         let code = self.code(&self.asks());
         let form = format!(
             "grant_type=authorization_code&client_id=app&code={code}&code_verifier={VERIFIER}\
@@ -118,14 +122,14 @@ impl OauthAs {
         request.body(Full::new(form.into())).unwrap()
     }
 
-    pub(crate) fn handle(&self, request: Request<Full<Bytes>>) -> oauth_as::http::Response {
+    pub fn handle(&self, request: Request<Full<Bytes>>) -> oauth_as::http::Response {
         let answer = now(self.service.handle(request));
         assert_eq!(answer.status(), 200);
         answer
     }
 
     /// What a host does at its own routes.
-    pub(crate) fn guards(&self, token: &str) {
+    pub fn guards(&self, token: &str) {
         let found = now(self.server.introspect(token)).unwrap().unwrap();
         assert!(found.scope.contains("projects:read"));
     }

@@ -1,0 +1,81 @@
+//! What is put under load: bare axum, and grantor and `oauth-as` as a host has them in axum.
+
+use std::future::Ready;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::Path;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use grantor_benches::oauth_as::OauthAs;
+use grantor_benches::ours::Ours;
+
+/// What a guarded route answers.
+const ANSWER: &str = "the projects";
+
+/// Serves on a free port, and says which, until it is killed. One thread does everything, so that its CPU time
+/// is that of the server.
+pub(crate) fn serve(name: &str) {
+    let router = match name {
+        "bare" => bare(),
+        "grantor" => grantor(Arc::new(Ours::new())),
+        "oauth-as" => oauth_as(Arc::new(OauthAs::new())),
+        unknown => panic!("there is no server {unknown}"),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        println!("{}", listener.local_addr().unwrap());
+        axum::serve(listener, router).await.unwrap();
+    });
+}
+
+/// The same bytes as grantor sends, from fixed answers.
+fn bare() -> Router {
+    let metadata = grantor_benches::now(Ours::new().server().handle(Ours::metadata())).into_body();
+    let fixed = |body: Bytes| {
+        post(move |_asked: Bytes| {
+            std::future::ready(([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body))
+        })
+    };
+    let ours = Ours::new();
+    let tokens = ours.handle(ours.client_credentials()).into_body();
+    let state = ours.handle(ours.introspects(&ours.token())).into_body();
+    let pair = ours.handle(ours.redeems()).into_body();
+    Router::new()
+        .route("/metadata", get(move || std::future::ready(([(CONTENT_TYPE, "application/json")], metadata))))
+        .route("/api", get(projects))
+        .route("/client_credentials", fixed(tokens))
+        .route("/introspection", fixed(state))
+        .route("/exchange", fixed(pair))
+}
+
+fn projects() -> Ready<&'static str> {
+    std::future::ready(ANSWER)
+}
+
+fn grantor(ours: Arc<Ours>) -> Router {
+    let guarded = get(projects).layer(ours.guard().clone());
+    let router = Router::new().route("/api", guarded).merge(grantor::axum::routes(ours.server()));
+    let prepared = Arc::clone(&ours);
+    router
+        .route(
+            "/prepare/codes/{count}",
+            get(move |Path(count)| std::future::ready(lines(count, || ours.code(ours.asks())))),
+        )
+        .route("/prepare/tokens/{count}", get(move |Path(count)| std::future::ready(lines(count, || prepared.token()))))
+}
+
+fn oauth_as(theirs: Arc<OauthAs>) -> Router {
+    let codes = |Path(count), Extension(theirs): Extension<Arc<OauthAs>>| {
+        std::future::ready(lines(count, || theirs.code(&theirs.asks())))
+    };
+    let router: Router = theirs.service().into();
+    router.route("/prepare/codes/{count}", get(codes)).layer(Extension(theirs))
+}
+
+/// What a load is made of, made ready before.
+fn lines(count: usize, make: impl Fn() -> String) -> String {
+    (0..count).map(|_| make() + "\n").collect()
+}
