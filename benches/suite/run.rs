@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-const BENCHES: [&str; 4] = ["instructions", "allocations", "rivals", "capacity"];
+const BENCHES: [&str; 6] = ["instructions", "allocations", "rivals", "capacity", "http", "footprint"];
 
 fn main() -> ExitCode {
     // Cargo says `--bench` to every bench.
