@@ -76,14 +76,17 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let server = self.0.clone();
+        let (parts, body) = request.into_parts();
+        if body.is_end_stream() && server.has_document_at(parts.uri.path()) {
+            return Box::pin(async move { Ok(server.document_to(&parts).await.map(Full::new)) });
+        }
         Box::pin(async move {
-            let (parts, body) = request.into_parts();
             // A body that is too large or breaks off is handed on as one that is too large.
             let body = match Limited::new(body, MAX_BODY).collect().await {
                 Ok(body) => body.to_bytes(),
                 Err(_) => Bytes::from(vec![0; MAX_BODY + 1]),
             };
-            Ok(server.handle(Request::from_parts(parts, body)).await.map(Full::new))
+            Ok(server.answer_to(&parts, &body).await.map(Full::new))
         })
     }
 }

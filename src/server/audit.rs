@@ -43,6 +43,12 @@ impl Server {
         self.call().correlation
     }
 
+    /// Where the request that is being answered came in.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn place(&self) -> Place {
+        self.call().place
+    }
+
     /// The span of the request that is being answered.
     pub(crate) fn span(&self) -> tracing::Span {
         let Call { correlation, place } = self.call();

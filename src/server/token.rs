@@ -171,7 +171,7 @@ impl Server {
         self.ask_host(&access.grant.holder).await?;
         let extra = self.extra_fields(&access, Where::TokenResponse).await?;
         let answer = match checked.repeated(self.now()) {
-            Some(repeated) => self.repeat(checked, repeated, &access).await,
+            Some(repeated) => Box::pin(self.repeat(checked, repeated, &access)).await,
             None => self.rotate(checked, &access).await,
         };
         answer.map(|response| response.with_extra(extra))
@@ -193,7 +193,9 @@ impl Server {
                     }
                     return Err(reason);
                 }
-                Err(NotRotated::Repeated(checked, repeated)) => return self.repeat(*checked, repeated, access).await,
+                Err(NotRotated::Repeated(checked, repeated)) => {
+                    return Box::pin(self.repeat(*checked, repeated, access)).await;
+                }
                 Err(NotRotated::Collision(checked)) => *checked,
             };
         }

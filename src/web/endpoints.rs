@@ -39,10 +39,19 @@ impl Server {
             Endpoint::Introspect => self.introspect_by_post(request, body).await,
             Endpoint::Register => Box::pin(self.register_by_post(request, body)).await,
             Endpoint::Registration(id) => Box::pin(self.manage_registration(id, request, body)).await,
+            Endpoint::ServerMetadata
+            | Endpoint::ResourceMetadata(_)
+            | Endpoint::MaybeResourceMetadata(_)
+            | Endpoint::Absent => self.document(endpoint).await,
+        }
+    }
+
+    /// What everybody may read at a path.
+    pub(super) async fn document(&self, endpoint: &Endpoint) -> Response<Bytes> {
+        match endpoint {
             Endpoint::ServerMetadata => answer::document(self.server_document().await),
             Endpoint::ResourceMetadata(document) => answer::document(document.clone()),
-            Endpoint::MaybeResourceMetadata(_) => answer::absent(),
-            Endpoint::Absent => answer::absent(),
+            _ => answer::absent(),
         }
     }
 

@@ -78,6 +78,11 @@ impl Endpoint {
         }
     }
 
+    /// Whether there is nothing but what everybody may read.
+    pub(super) const fn is_document(&self) -> bool {
+        matches!(self.place(), Place::Metadata)
+    }
+
     pub(super) const fn methods(&self) -> Methods {
         match self {
             Self::Authorize => Methods::ReadAndPost,

@@ -5,6 +5,7 @@ mod clients;
 mod ordered;
 mod rows;
 mod scan;
+mod search;
 mod shards;
 mod tables;
 

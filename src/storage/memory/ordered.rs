@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::search;
 use crate::protocol::time::Timestamp;
 
 /// What a table keeps.
@@ -61,29 +62,14 @@ impl<R: Row> Chunk<R> {
         self.rows.pop()
     }
 
-    /// Rows come at an even pace, so where a key lies can be guessed. A search that begins there reads two or three
-    /// cache lines fewer than one that begins in the middle.
-    fn position(&self, key: R::Key) -> Result<usize, usize> {
-        let guess = self.guess(key);
-        let (mut low, mut high, mut step) = (guess, guess, 4);
-        while low > 0 && self.keys.get(low).is_none_or(|at| *at > key) {
-            low = low.saturating_sub(step);
-            step *= 2;
+    /// Where a key is or belongs, in a chunk whose keys lie between these.
+    fn position(&self, key: R::Key, [from, to]: [R::Key; 2]) -> Result<usize, usize> {
+        let guess = search::guess(R::measure(key), R::measure(from), R::measure(to), self.keys.len());
+        let rank = search::rank(self.keys.len(), guess, |at| self.keys[at] <= key);
+        match rank.checked_sub(1) {
+            Some(before) if self.keys[before] == key => Ok(before),
+            _ => Err(rank),
         }
-        while self.keys.get(high).is_some_and(|at| *at < key) {
-            high += step;
-            step *= 2;
-        }
-        let high = self.keys.len().min(high + 1);
-        self.keys[low..high].binary_search(&key).map(|at| low + at).map_err(|at| low + at)
-    }
-
-    fn guess(&self, key: R::Key) -> usize {
-        let (Some(first), Some(last)) = (self.keys.first(), self.keys.last()) else { return 0 };
-        let from = R::measure(*first);
-        let (gone, whole) = (R::measure(key).saturating_sub(from), R::measure(*last) - from);
-        let most = self.keys.len() - 1;
-        if gone >= whole { most } else { (gone as f64 / whole as f64 * most as f64) as usize }
     }
 
     /// Brings what is known of the rows up to date.
@@ -127,15 +113,14 @@ pub(super) struct Swept {
 
 impl<R: Row> Rows<R> {
     pub(super) fn get(&self, key: R::Key) -> Option<&R> {
-        let chunk = self.chunks.get(self.chunk(key)?)?;
-        chunk.rows.get(chunk.position(key).ok()?)
+        let at = self.chunk(key)?;
+        self.chunks[at].rows.get(self.position(at, key).ok()?)
     }
 
     pub(super) fn get_mut(&mut self, key: R::Key) -> Option<&mut R> {
         let at = self.chunk(key)?;
-        let chunk = self.chunks.get_mut(at)?;
-        let row = chunk.position(key).ok()?;
-        chunk.rows.get_mut(row)
+        let row = self.position(at, key).ok()?;
+        self.chunks[at].rows.get_mut(row)
     }
 
     /// The rows behind a key, in order.
@@ -152,7 +137,7 @@ impl<R: Row> Rows<R> {
             return true;
         }
         let at = self.chunk(row.key()).unwrap_or(0);
-        let Err(position) = self.chunks[at].position(row.key()) else { return false };
+        let Err(position) = self.position(at, row.key()) else { return false };
         if self.chunks[at].rows.len() < FULL {
             self.insert_into(at, position, row);
         } else {
@@ -164,8 +149,8 @@ impl<R: Row> Rows<R> {
     /// Removes a row.
     pub(super) fn remove(&mut self, key: R::Key) -> Option<R> {
         let at = self.chunk(key)?;
-        let chunk = self.chunks.get_mut(at)?;
-        let position = chunk.position(key).ok()?;
+        let position = self.position(at, key).ok()?;
+        let chunk = &mut self.chunks[at];
         let row = chunk.rows.remove(position);
         chunk.refresh();
         self.note_first(at);
@@ -218,7 +203,19 @@ impl<R: Row> Rows<R> {
 
     /// The chunk in which a key lies if it lies anywhere; `None` if that is before the first one.
     fn chunk(&self, key: R::Key) -> Option<usize> {
-        self.firsts.partition_point(|first| *first <= key).checked_sub(1)
+        let (count, [from, to]) =
+            (self.firsts.len(), [self.firsts.front()?, self.firsts.back()?].map(|key| R::measure(*key)));
+        // Most are the highest so far.
+        let guess = search::guess(R::measure(key), from, to, count);
+        search::rank(count, guess, |at| self.firsts[at] <= key).checked_sub(1)
+    }
+
+    /// Where a key is or belongs in the chunk in which it lies if it lies anywhere.
+    fn position(&self, at: usize, key: R::Key) -> Result<usize, usize> {
+        let chunk = &self.chunks[at];
+        // What this one and the next begin with is at hand, other than the keys in them.
+        let next = self.firsts.get(at + 1).or(chunk.keys.last()).copied();
+        chunk.position(key, [self.firsts[at], next.unwrap_or(key)])
     }
 
     /// Adds a chunk of these rows, of which there is one at least.
