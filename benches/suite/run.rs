@@ -30,6 +30,8 @@ fn run(bench: &str, arguments: &[String]) -> bool {
         .arg(root.join("benches/suite/Cargo.toml"))
         .arg("--")
         .args(arguments)
+        // By that word criterion knows that it is to measure.
+        .args((bench == "rivals").then_some("--bench"))
         .env("CARGO_TARGET_DIR", root.join("target/suite"))
         .status();
     status.is_ok_and(|status| status.success())

@@ -1,5 +1,6 @@
 //! What the benches share: grantor as a host has it, and the report of what was found.
 
+pub mod in_process;
 pub mod machine;
 #[cfg(feature = "rivals")]
 pub mod oauth_as;

@@ -12,12 +12,16 @@ use http::{Request, header};
 
 use crate::now;
 
-const ISSUER: &str = "https://app.example";
+pub const ISSUER: &str = "https://app.example";
+pub const RESOURCE: &str = "https://app.example/api";
 pub const METADATA: &str = "/.well-known/oauth-authorization-server";
 pub const CALLBACK: &str = "https://client.example/cb";
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub const SECRET: &str = "mJ2yfFq0S3eYwB9nTg6hVxLzRk4pUcDa8oNs1iEv5bQ";
+
+/// The form by which the machine gets access of its own.
+pub const ACCESS: &str = "grant_type=client_credentials&resource=https%3A%2F%2Fapp.example%2Fapi";
 
 /// Somebody is signed in whenever it is asked, one after the other: what that costs is the app's.
 #[derive(Default)]
@@ -38,6 +42,7 @@ impl Host for App {
 }
 
 pub struct Ours {
+    storage: MemoryStorage,
     server: Server,
     guard: Guard,
     authorize: String,
@@ -45,8 +50,9 @@ pub struct Ours {
 
 impl Ours {
     pub fn new() -> Self {
+        let storage = MemoryStorage::new();
         let server = Server::builder(ISSUER)
-            .storage(MemoryStorage::new())
+            .storage(storage.clone())
             .host(App::default())
             .scope("projects:read", "See your projects")
             .scope("projects:write", "Change your projects")
@@ -62,12 +68,17 @@ impl Ours {
              &state=s&code_challenge={CHALLENGE}&code_challenge_method=S256&resource={}",
             "https%3A%2F%2Fclient.example%2Fcb", "https%3A%2F%2Fapp.example%2Fapi"
         );
-        Self { server, guard, authorize }
+        Self { storage, server, guard, authorize }
     }
 
     /// The server.
     pub const fn server(&self) -> &Server {
         &self.server
+    }
+
+    /// Its store.
+    pub const fn storage(&self) -> &MemoryStorage {
+        &self.storage
     }
 
     /// The guard of `/api`.
@@ -138,9 +149,14 @@ impl Ours {
 
     /// The request that uses a fresh refresh token.
     pub fn refreshes(&self) -> Request<Bytes> {
+        Self::post(self.refresh_form(), false)
+    }
+
+    /// The form that uses a fresh refresh token.
+    pub fn refresh_form(&self) -> String {
         let tokens: serde_json::Value = serde_json::from_slice(self.handle(self.redeems()).body()).unwrap();
         let token = tokens["refresh_token"].as_str().unwrap();
-        Self::post(format!("grant_type=refresh_token&client_id=app&refresh_token={token}"), false)
+        format!("grant_type=refresh_token&client_id=app&refresh_token={token}")
     }
 
     pub fn client_credentials(&self) -> Request<Bytes> {
@@ -149,7 +165,7 @@ impl Ours {
 
     /// The request of a client for access of its own.
     pub fn as_machine() -> Request<Bytes> {
-        Self::post("grant_type=client_credentials&resource=https%3A%2F%2Fapp.example%2Fapi".to_owned(), true)
+        Self::post(ACCESS.to_owned(), true)
     }
 
     /// A fresh access token.

@@ -6,7 +6,7 @@
 mod load;
 mod servers;
 
-use grantor_benches::ours::METADATA;
+use grantor_benches::ours::{ACCESS, METADATA};
 use grantor_benches::report::{Figure, Goal, Report, median};
 use load::{Found, Load, Server};
 
@@ -37,9 +37,6 @@ struct Servers {
     grantor: Server,
     oauth_as: Server,
 }
-
-/// The form that the machine gets a token by, and one to ask what a token is worth.
-const ACCESS: &str = "grant_type=client_credentials&resource=https%3A%2F%2Fapp.example%2Fapi";
 
 impl Servers {
     fn reads(&self, report: &mut Report) {

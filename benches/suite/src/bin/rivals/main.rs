@@ -7,6 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion};
+use grantor_benches::in_process::InProcess;
 use grantor_benches::oauth_as::OauthAs;
 use grantor_benches::ours::{self, Ours};
 use oxide::Oxide;
@@ -20,6 +21,10 @@ const LIVE: usize = 1_000;
 fn exchange(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("exchange");
     let (ours, theirs, mut oxide) = (Ours::new(), OauthAs::new(), Oxide::new());
+    let in_process = InProcess::of(&ours);
+    group.bench_function("ours in process", |b| {
+        b.iter_batched(|| Ours::form_of(&ours.code(ours.asks())), |form| in_process.exchange(&form), BATCH);
+    });
     group.bench_function("ours", |b| b.iter_batched(|| ours.redeems(), |r| ours.handle(r), BATCH));
     group.bench_function("oauth-as", |b| b.iter_batched(|| theirs.redeems(), |r| theirs.token(r), BATCH));
     group.bench_function("oauth-as by its service", |b| {
@@ -45,6 +50,10 @@ fn whole_way(criterion: &mut Criterion) {
 fn refresh(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("refresh");
     let (ours, theirs) = (Ours::new(), OauthAs::new());
+    let in_process = InProcess::of(&ours);
+    group.bench_function("ours in process", |b| {
+        b.iter_batched(|| ours.refresh_form(), |form| in_process.refresh(&form), BATCH);
+    });
     group.bench_function("ours", |b| b.iter_batched(|| ours.refreshes(), |r| ours.handle(r), BATCH));
     group.bench_function("oauth-as", |b| b.iter_batched(|| theirs.refreshes(), |r| theirs.token(r), BATCH));
     group.finish();
@@ -53,6 +62,12 @@ fn refresh(criterion: &mut Criterion) {
 fn client_credentials(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("client credentials");
     let (ours, theirs) = (Ours::new(), OauthAs::new());
+    // Now it is stored.
+    ours.token();
+    let (in_process, header) = (InProcess::of(&ours), Ours::basic());
+    group.bench_function("ours in process", |b| {
+        b.iter_batched(|| (), |()| in_process.client_credentials(ours::ACCESS, &header), BATCH);
+    });
     group.bench_function("ours", |b| b.iter_batched(|| ours.client_credentials(), |r| ours.handle(r), BATCH));
     group.bench_function("oauth-as", |b| {
         b.iter_batched(|| theirs.client_credentials(), |r| theirs.token(r), BATCH);
