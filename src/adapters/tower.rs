@@ -17,7 +17,7 @@ use tower_service::Service;
 use super::gate::Gate;
 use crate::guard::{Guard, OptionalGuard, ResourceServer, cors_headers};
 use crate::server::Server;
-use crate::web::MAX_BODY;
+use crate::web::{MAX_BODY, is_document};
 
 type Boxed<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
@@ -77,8 +77,9 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let server = self.0.clone();
         let (parts, body) = request.into_parts();
-        if body.is_end_stream() && server.has_document_at(parts.uri.path()) {
-            return Box::pin(async move { Ok(server.document_to(&parts).await.map(Full::new)) });
+        let endpoint = server.endpoint(parts.uri.path());
+        if body.is_end_stream() && is_document(endpoint.as_ref()) {
+            return Box::pin(async move { Ok(server.document_to(endpoint, &parts).await.map(Full::new)) });
         }
         Box::pin(async move {
             // A body that is too large or breaks off is handed on as one that is too large.
@@ -86,7 +87,7 @@ where
                 Ok(body) => body.to_bytes(),
                 Err(_) => Bytes::from(vec![0; MAX_BODY + 1]),
             };
-            Ok(server.answer_to(&parts, &body).await.map(Full::new))
+            Ok(server.answer_to(endpoint, &parts, &body).await.map(Full::new))
         })
     }
 }

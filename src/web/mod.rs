@@ -15,7 +15,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, header};
 use tracing::Instrument as _;
 
-use routes::Endpoint;
+pub(crate) use routes::Endpoint;
 pub use routes::RoutePattern;
 
 use crate::guard::comes_by_loopback_name;
@@ -38,41 +38,40 @@ impl Server {
     /// What the app's middleware put into the request's extensions is passed on to the host.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
-        self.answer_to(&parts, &body).await
+        let endpoint = self.endpoint(parts.uri.path());
+        if body.is_empty() && is_document(endpoint.as_ref()) {
+            return self.document_to(endpoint, &parts).await;
+        }
+        self.answer_to(endpoint, &parts, &body).await
     }
 
-    /// The same for an adapter, which has the request in its hands already.
-    pub(crate) async fn answer_to(&self, parts: &Parts, body: &[u8]) -> Response<Bytes> {
-        let endpoint = self.endpoint(parts.uri.path());
-        let call = self.begin(place(endpoint.as_ref()));
-        let dispatch = async |endpoint: &Endpoint| {
+    /// Answers a request for an endpoint.
+    pub(crate) async fn answer_to(&self, endpoint: Option<Endpoint>, parts: &Parts, body: &[u8]) -> Response<Bytes> {
+        let dispatch = async |call: &Self, endpoint: &Endpoint| {
             if body.len() > MAX_BODY {
                 call.too_large(endpoint).await
             } else {
                 call.dispatch(endpoint, parts, body).await
             }
         };
+        self.respond(endpoint, parts, dispatch).await
+    }
+
+    /// The same for a request without a body for a [document](is_document): its future takes little room.
+    pub(crate) async fn document_to(&self, endpoint: Option<Endpoint>, parts: &Parts) -> Response<Bytes> {
+        self.respond(endpoint, parts, async |call: &Self, endpoint: &Endpoint| call.document(endpoint).await).await
+    }
+
+    async fn respond(
+        &self,
+        endpoint: Option<Endpoint>,
+        parts: &Parts,
+        dispatch: impl AsyncFnOnce(&Self, &Endpoint) -> Response<Bytes>,
+    ) -> Response<Bytes> {
+        let call = self.begin(endpoint.as_ref().map_or(Place::Elsewhere, Endpoint::place));
         // Pinned where it is: it is large, and to move it is dear.
         let answer = pin!(call.answer(endpoint, parts, dispatch));
-        call.finish(parts, answer).await
-    }
-
-    /// Whether a path is for what everybody may read: then [`document_to`](Self::document_to) gives the same answer as
-    /// [`handle`](Self::handle), and its future takes little room.
-    pub(crate) fn has_document_at(&self, path: &str) -> bool {
-        self.endpoint(path).is_some_and(|endpoint| endpoint.is_document())
-    }
-
-    /// Answers a request without a body at a path with a document.
-    pub(crate) async fn document_to(&self, parts: &Parts) -> Response<Bytes> {
-        let endpoint = self.endpoint(parts.uri.path());
-        let call = self.begin(place(endpoint.as_ref()));
-        let answer = pin!(call.answer(endpoint, parts, async |endpoint: &Endpoint| call.document(endpoint).await));
-        call.finish(parts, answer).await
-    }
-
-    async fn finish(&self, parts: &Parts, answer: impl Future<Output = Response<Bytes>>) -> Response<Bytes> {
-        let response = self.timed(answer.instrument(self.span())).await;
+        let response = call.timed(answer.instrument(call.span())).await;
         if parts.method == Method::HEAD { without_body(response) } else { response }
     }
 
@@ -93,7 +92,7 @@ impl Server {
         &self,
         endpoint: Option<Endpoint>,
         parts: &Parts,
-        dispatch: impl AsyncFnOnce(&Endpoint) -> Response<Bytes>,
+        dispatch: impl AsyncFnOnce(&Self, &Endpoint) -> Response<Bytes>,
     ) -> Response<Bytes> {
         // RFC 9110 §15.5.20
         if self.issuer().is_loopback() && !comes_by_loopback_name(parts) {
@@ -106,14 +105,15 @@ impl Server {
             (_, &Method::OPTIONS) => answer::options(methods),
             (false, _) => answer::method_not_allowed(&self.refused(None, HttpReason::MethodNotAllowed), methods),
             (true, _) if uri_len(&parts.uri) > MAX_URI => self.too_large(&endpoint).await,
-            (true, _) => dispatch(&endpoint).await,
+            (true, _) => dispatch(self, &endpoint).await,
         };
         if endpoint.is_cross_origin() { answer::cross_origin(response, &parts.method, methods) } else { response }
     }
 }
 
-fn place(endpoint: Option<&Endpoint>) -> Place {
-    endpoint.map_or(Place::Elsewhere, Endpoint::place)
+/// Whether there is nothing at an endpoint but what everybody may read.
+pub(crate) fn is_document(endpoint: Option<&Endpoint>) -> bool {
+    endpoint.is_some_and(|endpoint| endpoint.place() == Place::Metadata)
 }
 
 fn uri_len(uri: &http::Uri) -> usize {

@@ -14,7 +14,7 @@ const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
 const WELL_KNOWN: [&str; 3] = [SERVER_METADATA, RESOURCE_METADATA, OPENID_CONFIGURATION];
 
 /// What a path leads to.
-pub(super) enum Endpoint {
+pub(crate) enum Endpoint {
     Authorize,
     Consent,
     Token,
@@ -78,11 +78,6 @@ impl Endpoint {
         }
     }
 
-    /// Whether there is nothing but what everybody may read.
-    pub(super) const fn is_document(&self) -> bool {
-        matches!(self.place(), Place::Metadata)
-    }
-
     pub(super) const fn methods(&self) -> Methods {
         match self {
             Self::Authorize => Methods::ReadAndPost,
@@ -143,7 +138,7 @@ impl Server {
         patterns
     }
 
-    pub(super) fn endpoint(&self, path: &str) -> Option<Endpoint> {
+    pub(crate) fn endpoint(&self, path: &str) -> Option<Endpoint> {
         let paths = self.paths();
         let fixed = [
             (&paths.authorize, Endpoint::Authorize),

@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, header};
 
 use crate::now;
-use crate::ours::{App, Ours, SECRET};
+use crate::ours::{App, ISSUER, Ours, SECRET};
 
 /// Tokens of one grant: an installation that is used gets a new one every hour, and has the last few.
 pub const TOKENS_OF_A_GRANT: u32 = 4;
@@ -36,7 +36,7 @@ impl Machine {
     pub fn new(clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> = Arc::new(clock);
         let (storage, told) = (MemoryStorage::new(), Arc::clone(&clock));
-        let server = Server::builder("https://app.example")
+        let server = Server::builder(ISSUER)
             .storage(storage.clone())
             .host(App::default())
             .clock(move || told())
@@ -133,7 +133,7 @@ impl Machine {
 
 /// A grant as the server makes it when the client asks.
 fn a_grant(server: &Server, storage: &MemoryStorage) -> Arc<Grant> {
-    let answer = now(server.handle(Ours::as_machine()));
+    let answer = now(server.handle(Ours::client_credentials()));
     let tokens: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
     let token = Bearer::parse(BearerKind::Access, tokens["access_token"].as_str().unwrap()).unwrap();
     now(storage.access_token(token.id)).unwrap().unwrap().grant

@@ -159,18 +159,14 @@ impl Ours {
         format!("grant_type=refresh_token&client_id=app&refresh_token={token}")
     }
 
-    pub fn client_credentials(&self) -> Request<Bytes> {
-        Self::as_machine()
-    }
-
     /// The request of a client for access of its own.
-    pub fn as_machine() -> Request<Bytes> {
+    pub fn client_credentials() -> Request<Bytes> {
         Self::post(ACCESS.to_owned(), true)
     }
 
     /// A fresh access token.
     pub fn token(&self) -> String {
-        let tokens: serde_json::Value = serde_json::from_slice(self.handle(self.client_credentials()).body()).unwrap();
+        let tokens: serde_json::Value = serde_json::from_slice(self.handle(Self::client_credentials()).body()).unwrap();
         tokens["access_token"].as_str().unwrap().to_owned()
     }
 

@@ -3,18 +3,15 @@
 
 use std::collections::VecDeque;
 
-use super::search;
+use super::search::{self, Key};
 use crate::protocol::time::Timestamp;
 
 /// What a table keeps.
 pub(super) trait Row {
     /// What it is found by.
-    type Key: Ord + Copy;
+    type Key: Key;
 
     fn key(&self) -> Self::Key;
-
-    /// How far along a key lies: of two keys the higher one has no lower measure.
-    fn measure(key: Self::Key) -> u64;
 
     /// When the row ends. [`Rows::note_end`] has to be told if it comes to be earlier.
     fn end(&self) -> Timestamp;
@@ -63,8 +60,8 @@ impl<R: Row> Chunk<R> {
     }
 
     /// Where a key is or belongs, in a chunk whose keys lie between these.
-    fn position(&self, key: R::Key, [from, to]: [R::Key; 2]) -> Result<usize, usize> {
-        let guess = search::guess(R::measure(key), R::measure(from), R::measure(to), self.keys.len());
+    fn position(&self, key: R::Key, between: [R::Key; 2]) -> Result<usize, usize> {
+        let guess = search::guess(key, between, self.keys.len());
         let rank = search::rank(self.keys.len(), guess, |at| self.keys[at] <= key);
         match rank.checked_sub(1) {
             Some(before) if self.keys[before] == key => Ok(before),
@@ -203,10 +200,8 @@ impl<R: Row> Rows<R> {
 
     /// The chunk in which a key lies if it lies anywhere; `None` if that is before the first one.
     fn chunk(&self, key: R::Key) -> Option<usize> {
-        let (count, [from, to]) =
-            (self.firsts.len(), [self.firsts.front()?, self.firsts.back()?].map(|key| R::measure(*key)));
-        // Most are the highest so far.
-        let guess = search::guess(R::measure(key), from, to, count);
+        let (count, between) = (self.firsts.len(), [*self.firsts.front()?, *self.firsts.back()?]);
+        let guess = search::guess(key, between, count);
         search::rank(count, guess, |at| self.firsts[at] <= key).checked_sub(1)
     }
 
@@ -311,14 +306,17 @@ mod tests {
     #[derive(Debug, PartialEq, Clone, Copy)]
     struct Number(u32, u64);
 
+    impl Key for u32 {
+        fn measure(self) -> u64 {
+            // Some share one.
+            u64::from(self / 3)
+        }
+    }
+
     impl Row for Number {
         type Key = u32;
         fn key(&self) -> u32 {
             self.0
-        }
-        fn measure(key: u32) -> u64 {
-            // Some keys share one.
-            u64::from(key / 3)
         }
         fn end(&self) -> Timestamp {
             Timestamp::from_millis(self.1)

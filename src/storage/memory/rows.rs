@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::ordered::Row;
+use super::search::Key;
 use crate::protocol::grant::{AccessRecord, CodeRecord, Grant, RefreshRecord, Rotation};
 use crate::protocol::prompt::PromptId;
 use crate::protocol::resource::ResourceId;
@@ -11,6 +12,19 @@ use crate::protocol::scope::ScopeSet;
 use crate::protocol::secret::{OrderedId, SecretHash};
 use crate::protocol::time::Timestamp;
 use crate::storage::{LentAccess, Revoked, StoredAccess, StoredCode, StoredRefresh};
+
+impl Key for OrderedId {
+    fn measure(self) -> u64 {
+        self.to_bits()
+    }
+}
+
+impl Key for PromptId {
+    fn measure(self) -> u64 {
+        // It begins with the time.
+        self.as_bytes().first_chunk().map_or(0, |time| u64::from_be_bytes(*time))
+    }
+}
 
 /// A grant and what became of it. Codes and tokens point to it, so that a look-up of one of them reads
 /// the state of the grant itself and never a copy.
@@ -117,9 +131,6 @@ impl GrantRow {
 
 impl Row for GrantRow {
     type Key = OrderedId;
-    fn measure(key: OrderedId) -> u64 {
-        key.to_bits()
-    }
     fn key(&self) -> OrderedId {
         self.id
     }
@@ -159,9 +170,6 @@ impl CodeRow {
 
 impl Row for CodeRow {
     type Key = OrderedId;
-    fn measure(key: OrderedId) -> u64 {
-        key.to_bits()
-    }
     fn key(&self) -> OrderedId {
         self.code.id
     }
@@ -243,9 +251,6 @@ impl AccessRow {
 
 impl Row for AccessRow {
     type Key = OrderedId;
-    fn measure(key: OrderedId) -> u64 {
-        key.to_bits()
-    }
     fn key(&self) -> OrderedId {
         self.id
     }
@@ -287,9 +292,6 @@ impl RefreshRow {
 
 impl Row for RefreshRow {
     type Key = OrderedId;
-    fn measure(key: OrderedId) -> u64 {
-        key.to_bits()
-    }
     fn key(&self) -> OrderedId {
         self.token.id
     }
@@ -317,10 +319,6 @@ pub(super) struct DecisionRow {
 
 impl Row for DecisionRow {
     type Key = PromptId;
-    fn measure(key: PromptId) -> u64 {
-        // It begins with the time.
-        key.as_bytes().first_chunk().map_or(0, |time| u64::from_be_bytes(*time))
-    }
     fn key(&self) -> PromptId {
         self.prompt
     }

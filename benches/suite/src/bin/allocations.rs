@@ -31,7 +31,7 @@ fn allocations(report: &mut Report) {
     let exchange = allocated(|| ours.redeems(), handle);
     report.figure("allocations of an exchange, Request → Response", Figure(exchange, ""), Goal::AtMost(12.0));
     report.figure("allocations of a refresh", Figure(allocated(|| ours.refreshes(), handle), ""), Goal::None);
-    let machine = allocated(|| ours.client_credentials(), handle);
+    let machine = allocated(|| Ours::client_credentials(), handle);
     report.figure("allocations of client credentials", Figure(machine, ""), Goal::None);
     let introspection = allocated(|| ours.introspects(&token), handle);
     report.figure("allocations of an introspection", Figure(introspection, ""), Goal::None);

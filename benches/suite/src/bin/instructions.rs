@@ -113,7 +113,7 @@ fn run(operation: &str) {
         "guard" => repeat(|| ours.shows(&ours.token()), |request| ours.guards(&request)),
         "exchange" => repeat(|| ours.redeems(), handle),
         "refresh" => repeat(|| ours.refreshes(), handle),
-        "client_credentials" => repeat(|| ours.client_credentials(), handle),
+        "client_credentials" => repeat(|| Ours::client_credentials(), handle),
         "introspection" => {
             let token = ours.token();
             repeat(|| ours.introspects(&token), handle);

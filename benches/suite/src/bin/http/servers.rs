@@ -40,7 +40,7 @@ fn bare() -> Router {
         })
     };
     let ours = Ours::new();
-    let tokens = ours.handle(ours.client_credentials()).into_body();
+    let tokens = ours.handle(Ours::client_credentials()).into_body();
     let state = ours.handle(ours.introspects(&ours.token())).into_body();
     let pair = ours.handle(ours.redeems()).into_body();
     Router::new()

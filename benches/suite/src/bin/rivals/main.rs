@@ -68,7 +68,7 @@ fn client_credentials(criterion: &mut Criterion) {
     group.bench_function("ours in process", |b| {
         b.iter_batched(|| (), |()| in_process.client_credentials(ours::ACCESS, &header), BATCH);
     });
-    group.bench_function("ours", |b| b.iter_batched(|| ours.client_credentials(), |r| ours.handle(r), BATCH));
+    group.bench_function("ours", |b| b.iter_batched(|| Ours::client_credentials(), |r| ours.handle(r), BATCH));
     group.bench_function("oauth-as", |b| {
         b.iter_batched(|| theirs.client_credentials(), |r| theirs.token(r), BATCH);
     });
