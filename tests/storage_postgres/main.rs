@@ -13,8 +13,9 @@ mod versions;
 
 use std::str::FromStr as _;
 
+use grantor::Timestamp;
 use grantor::storage::testkit::{self, Yielding, records};
-use grantor::storage::{Inserted, PostgresOptions, PostgresStorage, Sharing, Storage, StorageErrorKind};
+use grantor::storage::{Claimed, Inserted, PostgresOptions, PostgresStorage, Sharing, Storage, StorageErrorKind};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool, Row as _};
 
@@ -69,6 +70,45 @@ async fn it_conforms_over_a_pool_with_repeatable_reads() {
     let server = Server::new().await;
     let pool = pool(&server, "repeatable read").await;
     testkit::run_all(|| async { server.options().with_pool(pool.clone()).await.unwrap() }).await;
+    server.clean_up().await;
+}
+
+/// A step of clean-up that had to wait takes nothing that was made meanwhile, by a clock that went back.
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run ./tests/run, or set GRANTOR_TEST_POSTGRES"]
+async fn a_late_step_of_clean_up_takes_nothing_of_a_clock_that_went_back() {
+    let server = Server::new().await;
+    let pool = PgPoolOptions::new().max_connections(1).connect(&server.url).await.unwrap();
+    let schema = server.schema();
+    let store = PostgresOptions::new().schema(&schema).with_pool(pool.clone()).await.unwrap();
+    let now = records::NOW;
+    let earlier = Timestamp::from_millis(now.as_millis() - 86_400_000);
+    let claim_at = |key: [u8; 32], now| {
+        let store = store.clone();
+        tokio::spawn(async move { store.claim_once(records::claim(key, now)).await.unwrap() })
+    };
+    for first in 0..23 {
+        assert_eq!(claim_at([first; 32], now).await.unwrap(), Claimed::First);
+    }
+    for round in 1..=9_u8 {
+        // The only connection is taken while a step becomes due, which the second of each 24 operations makes it.
+        let connection = pool.acquire().await.unwrap();
+        let mut claims = Vec::new();
+        let keys: Vec<_> = (0..24).map(|number| [round * 24 + number; 32]).collect();
+        for (number, key) in keys.iter().enumerate() {
+            claims.push(claim_at(*key, if number < 2 { now } else { earlier }));
+            tokio::task::yield_now().await;
+        }
+        drop(connection);
+        for claim in claims {
+            assert_eq!(claim.await.unwrap(), Claimed::First);
+        }
+        // It waits for the step.
+        assert_eq!(store.purge(Timestamp::from_millis(0), 1).await.unwrap(), 0);
+        let count = format!("SELECT count(*) FROM \"{schema}\".claim WHERE key = ANY($1)");
+        let kept: i64 = sqlx::query_scalar(AssertSqlSafe(count)).bind(&keys).fetch_one(&pool).await.unwrap();
+        assert_eq!(kept, 24, "round {round}");
+    }
     server.clean_up().await;
 }
 

@@ -37,7 +37,7 @@ use self::batch::share;
 use self::connections::Connections;
 use self::database::Database;
 use self::feed::Notifications;
-use self::sweep::after_operation;
+use self::sweep::before_operation;
 use self::text::Texts;
 use super::sql::digest;
 use super::{
@@ -180,30 +180,30 @@ impl Storage for PostgresStorage {
         self.database().renew_client(&op).await
     }
     async fn grant_client(&self, op: GrantClient) -> Result<Granted, StorageError> {
-        after_operation(self.database(), op.now);
+        before_operation(self.database(), op.now).await;
         share(self.database(), op).await
     }
     async fn save_policy(&self, op: SavePolicy) -> Result<Saved, StorageError> {
         self.database().save_policy(&op).await
     }
     async fn claim_once(&self, op: ClaimOnce) -> Result<Claimed, StorageError> {
-        after_operation(self.database(), op.now);
+        before_operation(self.database(), op.now).await;
         share(self.database(), op).await
     }
     async fn decide(&self, op: Decide) -> Result<Decided, StorageError> {
-        after_operation(self.database(), op.now);
+        before_operation(self.database(), op.now).await;
         share(self.database(), op).await
     }
     async fn redeem_code(&self, op: RedeemCode) -> Result<Redeemed, StorageError> {
-        after_operation(self.database(), op.now);
+        before_operation(self.database(), op.now).await;
         share(self.database(), op).await
     }
     async fn rotate_refresh(&self, op: RotateRefresh) -> Result<Rotated, StorageError> {
-        after_operation(self.database(), op.now);
+        before_operation(self.database(), op.now).await;
         share(self.database(), op).await
     }
     async fn issue_access(&self, op: IssueAccess) -> Result<Issued, StorageError> {
-        after_operation(self.database(), op.now);
+        before_operation(self.database(), op.now).await;
         share(self.database(), op).await
     }
     async fn revoke_access(&self, op: RevokeAccess) -> Result<Revoked, StorageError> {

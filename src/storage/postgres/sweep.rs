@@ -94,6 +94,10 @@ impl Place {
 /// How far clean-up has come. Who holds the places cleans up; nobody else of this process does.
 pub(super) struct Sweeper {
     operations: AtomicU64,
+    /// The earliest clock among the operations since the last step, in milliseconds.
+    earliest: AtomicU64,
+    /// What ended until then goes in the step that runs by the way; 0 if none does.
+    taking: AtomicU64,
     places: Mutex<Places>,
 }
 
@@ -105,7 +109,12 @@ struct Places {
 impl Default for Sweeper {
     fn default() -> Self {
         let places = Places { tables: std::array::from_fn(Place::first), turn: 0 };
-        Self { operations: AtomicU64::new(0), places: Mutex::new(places) }
+        Self {
+            operations: AtomicU64::new(0),
+            earliest: AtomicU64::new(u64::MAX),
+            taking: AtomicU64::new(0),
+            places: Mutex::new(places),
+        }
     }
 }
 
@@ -115,24 +124,37 @@ struct Step {
     next: Option<Place>,
 }
 
-/// What one more operation means for clean-up.
-pub(super) fn after_operation(database: &Arc<Database>, now: Timestamp) {
-    if !database.sweeper.operations.fetch_add(1, Ordering::Relaxed).is_multiple_of(OPERATIONS) {
-        return;
+/// What an operation means for clean-up, before it begins.
+///
+/// A step may run long after the operation that caused it, and the clock may have gone back meanwhile. Either the
+/// step finds the earlier clock and gives up, or the operation finds the step and waits for its end.
+pub(super) async fn before_operation(database: &Arc<Database>, now: Timestamp) {
+    let sweeper = &database.sweeper;
+    sweeper.earliest.fetch_min(now.as_millis(), Ordering::SeqCst);
+    if sweeper.taking.load(Ordering::SeqCst) > now.as_millis() {
+        drop(sweeper.places.lock().await);
     }
-    let sweeping = Arc::clone(database);
-    database.spawn(async move {
-        let before = Timestamp::from_millis(now.as_millis().saturating_sub(LINGER));
-        if let Ok(mut places) = sweeping.sweeper.places.try_lock()
-            && let Err(error) = sweeping.sweep_some(&mut places, before).await
-        {
-            tracing::debug!(%error, "a step of clean-up failed; the next one will do");
-        }
-    });
+    if sweeper.operations.fetch_add(1, Ordering::Relaxed).is_multiple_of(OPERATIONS) {
+        let sweeping = Arc::clone(database);
+        database.spawn(async move { sweeping.sweep_some(now).await });
+    }
 }
 
 impl Database {
-    async fn sweep_some(&self, places: &mut Places, before: Timestamp) -> Result<(), StorageError> {
+    /// One step, unless another is being made.
+    async fn sweep_some(&self, now: Timestamp) {
+        let Ok(mut places) = self.sweeper.places.try_lock() else { return };
+        let before = now.as_millis().saturating_sub(LINGER);
+        self.sweeper.taking.store(before, Ordering::SeqCst);
+        if self.sweeper.earliest.swap(u64::MAX, Ordering::SeqCst) >= before
+            && let Err(error) = self.sweep_in_turn(&mut places, Timestamp::from_millis(before)).await
+        {
+            tracing::debug!(%error, "a step of clean-up failed; the next one will do");
+        }
+        self.sweeper.taking.store(0, Ordering::SeqCst);
+    }
+
+    async fn sweep_in_turn(&self, places: &mut Places, before: Timestamp) -> Result<(), StorageError> {
         let turn = places.turn;
         places.turn = (turn + 1) % (TABLES.len() + 2);
         let Some(place) = places.tables.get(turn) else {

@@ -192,7 +192,8 @@ const BETWEEN: u32 = 128;
 
 impl Sweeper {
     fn sweep(&mut self, connection: &Connection, group: &[Box<dyn Job>]) -> Result<(), Failure> {
-        let Some(now) = group.iter().filter_map(|job| job.now()).max() else { return Ok(()) };
+        // Nothing may go that an operation of this group still counts on.
+        let Some(now) = group.iter().filter_map(|job| job.now()).min() else { return Ok(()) };
         self.operations += group.len() as u32;
         if group.len() > 8 && self.operations < BETWEEN {
             return Ok(());
