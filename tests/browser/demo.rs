@@ -1,11 +1,11 @@
 //! The quickstart as its own process.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::TcpListener;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::scratch::Folder;
+use crate::support::{examples, ports};
 
 /// A running quickstart; it ends with this value, and what it keeps goes too.
 pub(crate) struct Demo {
@@ -23,7 +23,7 @@ impl Demo {
 
     /// With more in its environment.
     pub(crate) fn start_with(environment: &[(&str, &str)]) -> Self {
-        Self::start_at(Arc::new(Folder::new("quickstart")), two_free_ports, environment)
+        Self::start_at(Arc::new(Folder::new("quickstart")), || ports::neighbouring(2), environment)
     }
 
     /// Kills it and starts it again, on the same ports and with the same file.
@@ -80,32 +80,7 @@ impl Drop for Demo {
     }
 }
 
-/// Cargo hands a test the paths of the package's programs, but not of its examples.
 fn executable() -> &'static str {
     static EXECUTABLE: OnceLock<String> = OnceLock::new();
-    EXECUTABLE.get_or_init(|| {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--example", "quickstart", "--message-format=json"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("cargo starts");
-        assert!(built.status.success(), "the quickstart builds");
-        let messages = String::from_utf8(built.stdout).expect("cargo speaks JSON");
-        let mut artifacts = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        let path = artifacts.find_map(|artifact| {
-            let is_ours = artifact["target"]["name"] == "quickstart";
-            artifact["executable"].as_str().filter(|_| is_ours).map(str::to_owned)
-        });
-        path.expect("cargo names the executable")
-    })
-}
-
-fn two_free_ports() -> u16 {
-    let free = |host, port| TcpListener::bind((host, port)).is_ok();
-    (0..100)
-        .filter_map(|_| TcpListener::bind(("127.0.0.1", 0)).ok()?.local_addr().ok())
-        .map(|address| address.port())
-        .find(|port| port.checked_add(1).is_some_and(|next| free("127.0.0.1", next) && free("::1", next)))
-        .expect("two neighbouring free ports")
+    EXECUTABLE.get_or_init(|| examples::executable("quickstart", &[]))
 }

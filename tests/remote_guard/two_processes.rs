@@ -1,7 +1,6 @@
 //! The examples, each in a process of its own: a token of the one opens the other, until it is taken back.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::scratch::Folder;
-use crate::support::{CHALLENGE, ConsentPage, VERIFIER, encode};
+use crate::support::{CHALLENGE, ConsentPage, VERIFIER, encode, examples, ports};
 
 const SECRET: &str = "b3kTq0w9ZpJ5s8dYcX1uVn2LrQeHgF7aMiKoB4xWzSU";
 const CALLBACK: &str = "http://127.0.0.1/cb";
@@ -26,7 +25,7 @@ struct Program {
 
 impl Program {
     fn start(name: &str, environment: &[(&str, &str)], is_up: &str) -> Self {
-        let mut process = Command::new(executable(name))
+        let mut process = Command::new(examples::executable(name, &["--all-features"]))
             .envs(environment.iter().copied())
             .env("DEMO_CLIENT_ID", "reports")
             .env("DEMO_CLIENT_SECRET", SECRET)
@@ -49,40 +48,6 @@ impl Drop for Program {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// Cargo hands a test the paths of the package's programs, but not of its examples.
-fn executable(name: &str) -> String {
-    let mut cargo = Command::new(env!("CARGO"));
-    // Build scripts look at what cargo tells this test of its package, and would build half of the dependencies anew.
-    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    names.filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")).for_each(|name| {
-        cargo.env_remove(name);
-    });
-    let built = cargo
-        .args(["build", "--quiet", "--all-features", "--example", name, "--message-format=json"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
-    assert!(built.status.success(), "{name} builds");
-    let messages = String::from_utf8(built.stdout).unwrap();
-    let mut artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let path = artifacts.find_map(|artifact| {
-        let is_ours = artifact["target"]["name"] == name;
-        artifact["executable"].as_str().filter(|_| is_ours).map(str::to_owned)
-    });
-    path.expect("cargo names the executable")
-}
-
-/// The first of three neighbouring ports.
-fn free_ports() -> u16 {
-    let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    (0..100)
-        .filter_map(|_| TcpListener::bind(("127.0.0.1", 0)).ok()?.local_addr().ok())
-        .map(|address| address.port())
-        .find(|port| *port < 65_000 && (1..3).all(|next| free(port + next)))
-        .expect("three neighbouring free ports")
 }
 
 async fn send(method: Method, url: &str, headers: &[(&str, &str)], body: String) -> Response<Bytes> {
@@ -142,7 +107,7 @@ async fn connected(origin: &str, resource: &str) -> (String, Value) {
 
 #[tokio::test]
 async fn attack_45_a_token_that_was_taken_back_closes_the_other_process_too() {
-    let (folder, port) = (Folder::new("two-processes"), free_ports());
+    let (folder, port) = (Folder::new("two-processes"), ports::neighbouring(3));
     let (origin, resource) = (format!("http://127.0.0.1:{port}"), format!("http://127.0.0.1:{}/reports", port + 2));
     let (first, second, database) = (port.to_string(), (port + 2).to_string(), folder.path().join("oauth.db"));
     let environment = [("PORT", &*first), ("DATABASE", database.to_str().unwrap())];

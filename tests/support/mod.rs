@@ -4,9 +4,11 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
+pub mod examples;
 pub mod logins;
 pub mod losses;
 pub mod machines;
+pub mod ports;
 pub mod refreshing;
 pub mod secrets;
 pub mod signing;
