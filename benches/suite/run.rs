@@ -1,22 +1,30 @@
 //! `cargo bench --bench suite`: builds the package beside this file, which brings the rivals, and runs its benches, or
-//! the one that is named: `cargo bench --bench suite -- capacity`.
+//! the one that is named: `cargo bench --bench suite -- capacity`. What a whole run found goes into the manual and the
+//! README by `cargo bench --bench suite -- publish`.
 
 #![allow(clippy::disallowed_methods, reason = "it starts programs that measure time")]
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+const PUBLISH: &str = "publish";
 const BENCHES: [&str; 6] = ["instructions", "allocations", "rivals", "capacity", "http", "footprint"];
 
 fn main() -> ExitCode {
     // Cargo says `--bench` to every bench.
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     let named = arguments.next();
-    if let Some(unknown) = named.as_deref().filter(|name| !BENCHES.contains(name)) {
-        eprintln!("there is no bench {unknown}: take one of {}", BENCHES.join(", "));
+    if let Some(unknown) = named.as_deref().filter(|name| !BENCHES.contains(name) && *name != PUBLISH) {
+        eprintln!("there is no bench {unknown}: take one of {}, or {PUBLISH}", BENCHES.join(", "));
         return ExitCode::FAILURE;
     }
     let arguments: Vec<_> = arguments.collect();
+    match named.as_deref() {
+        Some(PUBLISH) => return if run(PUBLISH, &arguments) { ExitCode::SUCCESS } else { ExitCode::FAILURE },
+        Some(_) => {}
+        // What is published is of one run.
+        None => drop(std::fs::remove_dir_all(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/report"))),
+    }
     let wanted = BENCHES.iter().filter(|bench| named.as_deref().is_none_or(|named| named == **bench));
     // One that fails keeps none of the others from running.
     let failed: Vec<_> = wanted.filter(|bench| !run(bench, &arguments)).collect();

@@ -33,6 +33,11 @@ pub mod operations {
     #![doc = include_str!("operations.md")]
 }
 
+/// How fast it is beside its rivals and the bare machine, what the figures do not mean, and what costs most.
+pub mod performance {
+    #![doc = include_str!("performance.md")]
+}
+
 /// What holds if you say nothing.
 pub mod defaults {
     #![doc = include_str!("defaults.md")]

@@ -1,4 +1,4 @@
-//! The rows of a bench: printed with a verdict each, and left in `target/report` for `benches/publish`.
+//! The rows of a bench: printed with a verdict each, and left in `target/report` to be published.
 
 use std::fmt::Write as _;
 use std::fs;
