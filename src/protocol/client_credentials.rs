@@ -71,6 +71,7 @@ impl<'a> ClientRequest<'a> {
             client: self.client.id.clone(),
             client_revision: self.client.revision,
             resource: known.id().clone(),
+            resources: Arc::clone(known.alone()),
             names: policy.scopes.told(&scopes, &scopes),
             scopes,
             lifetimes: policy.lifetimes_of(self.client, known.id()),
@@ -84,6 +85,8 @@ pub struct CheckedAccess {
     client: ClientId,
     client_revision: u32,
     resource: ResourceId,
+    /// That one alone.
+    resources: Arc<[ResourceId]>,
     scopes: ScopeSet,
     /// What the client is told of them.
     names: ScopeSet,
@@ -121,7 +124,7 @@ impl CheckedAccess {
             holder: Holder::Client,
             client: self.client.clone(),
             scopes: self.scopes.clone(),
-            resources: vec![self.resource.clone()],
+            resources: Arc::clone(&self.resources),
             created_at: now,
         };
         let (text, access) = mint_access(&grant, &self.resource, &self.scopes, &seed.access, now, &self.lifetimes);
@@ -287,7 +290,7 @@ mod tests {
         assert_eq!((&op.grant.holder, &op.grant.client, op.client_revision), (&Holder::Client, &client.id, 9));
         assert_eq!((op.access.grant, &op.access.scopes), (op.grant.id, &op.grant.scopes));
         assert_eq!(op.access.expires_at, NOW.after(std::time::Duration::from_secs(7)));
-        assert_eq!(op.grant.resources, std::slice::from_ref(&op.access.resource));
+        assert_eq!(*op.grant.resources, *std::slice::from_ref(&op.access.resource));
 
         let again = match minted.committed(Granted::Collision).unwrap_err() {
             NotGranted::Collision(checked) => checked.mint(&seed(), NOW),

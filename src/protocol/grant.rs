@@ -79,7 +79,7 @@ pub struct Grant {
     /// What was agreed to.
     pub scopes: ScopeSet,
     /// For which resources; at least one, the first is the one that a token is for by default.
-    pub resources: Vec<ResourceId>,
+    pub resources: Arc<[ResourceId]>,
     /// When the user agreed.
     pub created_at: Timestamp,
 }

@@ -186,7 +186,7 @@ impl Claims {
             holder: self.holder,
             client: self.client,
             scopes: self.scopes.clone(),
-            resources: vec![resource.clone()],
+            resources: Arc::new([resource.clone()]),
             created_at: issued_at,
         };
         let token = AccessRecord {

@@ -236,7 +236,7 @@ mod tests {
             holder: Holder::Client,
             client: ClientId::parse("owner").unwrap(),
             scopes: ScopeSet::parse("read").unwrap(),
-            resources: vec![id(API)],
+            resources: Arc::new([id(API)]),
             created_at: NOW,
         })
     }
@@ -342,9 +342,10 @@ mod tests {
             assert!(of_access(&access, Some(stored), &owner, &policy, NOW).is_none(), "{later}");
             let mut stored = stored_refresh.clone();
             let grant = Arc::make_mut(&mut stored.grant);
-            grant.resources = vec![id(later)];
+            grant.resources = Arc::new([id(later)]);
             assert!(of_refresh(&refresh, Some(stored.clone()), &owner, &policy, NOW).is_none(), "{later}");
-            Arc::make_mut(&mut stored.grant).resources.push(policy.resources.default_resource().unwrap().id().clone());
+            let default = policy.resources.default_resource().unwrap().id().clone();
+            Arc::make_mut(&mut stored.grant).resources = Arc::new([id(later), default]);
             assert!(of_refresh(&refresh, Some(stored), &owner, &policy, NOW).is_some(), "one of two is left");
         }
     }

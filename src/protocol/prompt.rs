@@ -267,7 +267,7 @@ impl ConsentPrompt {
             holder: Holder::User(self.subject.clone()),
             client: self.request.client.id.clone(),
             scopes: self.request.scopes.clone(),
-            resources: self.request.resources.clone(),
+            resources: policy.resources.shared(&self.request.resources),
             created_at: now,
         });
         let (text, bearer) = Bearer::mint(BearerKind::Code, now, &seed.code);

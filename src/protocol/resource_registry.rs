@@ -1,6 +1,7 @@
 //! The resources that there are at one moment: those of the code, and what was added and retired since.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::catalogue::ScopeCatalogue;
 use super::policy_records::ResourceRecord;
@@ -17,6 +18,7 @@ pub struct KnownResource {
     /// The ids of the scopes that mean something there. `offline_access` is about the connection and belongs to no
     /// resource.
     pub scopes: ScopeSet,
+    alone: Arc<[ResourceId]>,
 }
 
 impl KnownResource {
@@ -24,13 +26,19 @@ impl KnownResource {
     #[must_use]
     pub fn new(record: ResourceRecord, catalogue: &ScopeCatalogue) -> Self {
         let scopes = catalogue.of_resource(record.scopes.as_ref());
-        Self { uri: record.id.uri(), record, scopes }
+        Self { uri: record.id.uri(), alone: Arc::new([record.id.clone()]), record, scopes }
     }
 
     /// What grants and tokens have of it.
     #[must_use]
     pub const fn id(&self) -> &ResourceId {
         &self.record.id
+    }
+
+    /// The same as what a grant for nothing else is for. All of them share it.
+    #[must_use]
+    pub const fn alone(&self) -> &Arc<[ResourceId]> {
+        &self.alone
     }
 
     /// Whether a scope of that name means something there, if there is one.
@@ -182,6 +190,15 @@ impl ResourceRegistry {
     pub fn at_path(&self, url: &str) -> Option<&KnownResource> {
         let with_query = || self.by_path.get(url).and_then(|at| self.all.get(*at));
         self.at(url).or_else(|| with_query().filter(|known| !known.record.retired))
+    }
+
+    /// Those ids as a grant has them. All grants for one resource share its id.
+    #[must_use]
+    pub fn shared(&self, ids: &[ResourceId]) -> Arc<[ResourceId]> {
+        match ids {
+            [id] if let Some(known) = self.of(id) => Arc::clone(known.alone()),
+            _ => ids.into(),
+        }
     }
 
     /// The URLs of those resources that there still are.

@@ -421,12 +421,12 @@ mod tests {
     #[test]
     fn what_was_granted_and_is_no_more_is_told_from_what_was_never_granted() {
         let id = |url| ResourceId::parse(url).unwrap();
-        let grant = |resources| Grant {
+        let grant = |resources: Vec<_>| Grant {
             id: OrderedId::new(Timestamp::from_millis(1), 1),
             holder: super::super::grant::Holder::Client,
             client: super::super::client::ClientId::parse("c").unwrap(),
             scopes: ScopeSet::empty(),
-            resources,
+            resources: resources.into(),
             created_at: Timestamp::from_millis(1),
         };
         let (api, mcp) = ("https://h.example/api", "https://h.example/mcp");

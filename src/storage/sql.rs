@@ -42,7 +42,7 @@ pub(super) fn resources_text(resources: &[ResourceId]) -> String {
     texts.join(" ")
 }
 
-pub(super) fn resources(text: &str) -> Vec<ResourceId> {
+pub(super) fn resources<T: FromIterator<ResourceId>>(text: &str) -> T {
     text.split(' ').filter(|uri| !uri.is_empty()).map(ResourceId::from_canonical).collect()
 }
 
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn the_ids_of_resources_go_through_text() {
         let ids = ["https://h/a", "https://h/a#2", "https://h/b?c=d#10"].map(|id| ResourceId::parse(id).unwrap());
-        assert_eq!(resources(&resources_text(&ids)), ids);
+        assert_eq!(resources::<Vec<_>>(&resources_text(&ids)), ids);
         assert_eq!(resource(ids[1].as_str()), ids[1]);
     }
 }

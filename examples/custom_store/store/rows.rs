@@ -115,7 +115,7 @@ fn grant(row: &Row<'_>) -> Result<Arc<Grant>> {
         holder,
         client: text(row, "client", ClientId::parse)?,
         scopes: scopes(row, "grant_scopes")?,
-        resources: resources(row)?,
+        resources: resources(row)?.into(),
         created_at: time(row, "created_at")?,
     }))
 }

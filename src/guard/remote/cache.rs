@@ -153,7 +153,7 @@ mod tests {
             holder: Holder::Client,
             client: ClientId::parse("c").unwrap(),
             scopes: ScopeSet::empty(),
-            resources: vec![resource.clone()],
+            resources: Arc::new([resource.clone()]),
             created_at: at(0),
         };
         let token = AccessRecord {

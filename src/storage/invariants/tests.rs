@@ -344,7 +344,7 @@ async fn a_token_for_another_resource_is_found() {
         token.resource = ResourceId::parse("https://app.example/mcp").unwrap();
     })
     .await;
-    assert_finds(Rule::Resource, |rows| Arc::make_mut(&mut rows[GRANT].grant).resources.clear()).await;
+    assert_finds(Rule::Resource, |rows| Arc::make_mut(&mut rows[GRANT].grant).resources = Arc::new([])).await;
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ fn elsewhere(mut approval: Approval) -> Approval {
 fn for_resources(mut approval: Approval, uris: &[&str]) -> Approval {
     let uris = uris.iter().map(|uri| ResourceId::parse(uri).expect("a resource"));
     approval.consent.resources = uris.collect();
-    Arc::make_mut(&mut approval.grant).resources = approval.consent.resources.clone();
+    Arc::make_mut(&mut approval.grant).resources = approval.consent.resources.as_slice().into();
     approval
 }
 

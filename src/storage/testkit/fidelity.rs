@@ -68,7 +68,7 @@ pub async fn hostile_texts_are_kept_byte_for_byte<S: Storage>(store: S) {
         grant.scopes = ScopeSet::from_stored(scopes[number % scopes.len()]).expect("scopes");
         grant.resources = ["https://h.example/'/%27?a=';--", "https://h.example/x"]
             .map(|uri| ResourceId::parse(uri).expect("a resource"))
-            .to_vec();
+            .into();
         approval.code.redirect_uri = Arc::from(text);
         approval.code.hash = SecretHash::from_bytes([[0, 0xff][number % 2]; 32]);
         scene.approve(&approval, NOW).await;
@@ -166,7 +166,7 @@ pub async fn narrowed_tokens_are_kept<S: Storage>(store: S) {
             let mut approval = records::approval(&records::subject("user"), &scene.client.id, NOW);
             let other = ResourceId::parse("https://app.example/other").expect("a resource");
             let grant = Arc::make_mut(&mut approval.grant);
-            grant.resources.push(other);
+            grant.resources = grant.resources.iter().cloned().chain([other]).collect();
             grant.scopes = ScopeSet::parse("projects:read projects:write unheard:of").expect("scopes");
             scene.approve(&approval, NOW).await;
             let mut op = records::redeem(&approval, NOW);

@@ -186,7 +186,7 @@ pub fn grant_client(client: &Client, now: Timestamp) -> GrantClient {
         holder: Holder::Client,
         client: client.id.clone(),
         scopes: ScopeSet::parse("projects:read").expect("scopes"),
-        resources: vec![ResourceId::parse("https://app.example/api").expect("a resource")],
+        resources: Arc::new([ResourceId::parse("https://app.example/api").expect("a resource")]),
         created_at: now,
     };
     let access = access(&grant, now);
@@ -204,7 +204,7 @@ pub fn approval(subject: &Subject, client: &ClientId, now: Timestamp) -> Approva
         holder: Holder::User(subject.clone()),
         client: client.clone(),
         scopes: ScopeSet::parse("projects:read projects:write").expect("scopes"),
-        resources: vec![ResourceId::parse("https://app.example/api").expect("a resource")],
+        resources: Arc::new([ResourceId::parse("https://app.example/api").expect("a resource")]),
         created_at: now,
     };
     let code = CodeRecord {
@@ -219,7 +219,7 @@ pub fn approval(subject: &Subject, client: &ClientId, now: Timestamp) -> Approva
         subject: subject.clone(),
         client: client.clone(),
         redirect_uri: RedirectUri::parse(CALLBACK).expect("a redirect URI"),
-        resources: grant.resources.clone(),
+        resources: grant.resources.to_vec(),
         scopes: grant.scopes.clone(),
     };
     Approval { grant: Arc::new(grant), code, consent, needs_consent: false, client_until: now.after(REFRESH_LIFETIME) }

@@ -382,7 +382,7 @@ async fn smuggle(world: &World, client: &Client, change: impl FnOnce(&mut Grant)
 async fn attack_24_a_grant_without_audience_gives_no_token() {
     let world = World::new();
     let client = world.public_client().await;
-    let (_, code) = smuggle(&world, &client, |grant| grant.resources.clear()).await;
+    let (_, code) = smuggle(&world, &client, |grant| grant.resources = Arc::new([])).await;
     for changes in [&[][..], &[("resource", API)]] {
         world.exchange(&client, &code, changes).await.assert_error(400, "invalid_target");
     }
@@ -394,7 +394,7 @@ async fn attack_24_a_token_for_what_is_no_resource_any_more_opens_nothing() {
     let client = world.public_client().await;
     let gone = ResourceId::parse("https://app.example/gone").unwrap();
     let resources = vec![gone.clone()];
-    let (grant, code) = smuggle(&world, &client, |grant| grant.resources = resources).await;
+    let (grant, code) = smuggle(&world, &client, |grant| grant.resources = resources.into()).await;
     let answer = world.exchange(&client, &code, &[]).await;
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{}", answer.body());
 
