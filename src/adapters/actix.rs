@@ -194,10 +194,11 @@ impl FromRequest for Principal {
     type Future = Ready<Result<Self, Unguarded>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let found = request.extensions().get::<Option<Self>>().cloned();
-        if found.is_none() {
+        let extensions = request.extensions();
+        let found = extensions.get::<Self>().cloned();
+        if found.is_none() && !extensions.contains::<Option<Self>>() {
             tracing::error!(path = request.path(), "a handler looks for a Principal where no guard is");
         }
-        ready(found.flatten().ok_or(Unguarded(())))
+        ready(found.ok_or(Unguarded(())))
     }
 }

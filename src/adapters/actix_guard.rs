@@ -10,7 +10,7 @@ use actix_web::{Error, HttpMessage as _};
 
 use super::actix::{bad_request, header, parts, response};
 use super::gate::Gate;
-use crate::guard::{Guard, OptionalGuard, cors_headers};
+use crate::guard::{Guard, OptionalGuard, Principal, cors_headers};
 
 macro_rules! middleware {
     ($guard:ty) => {
@@ -60,8 +60,10 @@ where
             let refused = match parts(request.request()) {
                 Ok(parts) => match gate.check(&parts).await {
                     Ok(principal) => {
-                        principal.clone().map(|principal| request.extensions_mut().insert(principal));
-                        request.extensions_mut().insert(principal);
+                        match principal {
+                            Some(principal) => drop(request.extensions_mut().insert(principal)),
+                            None => drop(request.extensions_mut().insert(None::<Principal>)),
+                        }
                         let mut response = inner.call(request).await?;
                         for (name, value) in cors_headers().iter().filter_map(|(name, value)| header(name, value)) {
                             if !response.headers().contains_key(&name) {

@@ -92,6 +92,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Principal {
     type Rejection = Unguarded;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Unguarded> {
-        parts.extensions.get::<Option<Self>>().cloned().ok_or(Unguarded(()))
+        let nobody = || parts.extensions.get::<Option<Self>>().cloned();
+        parts.extensions.get::<Self>().cloned().map(Some).or_else(nobody).ok_or(Unguarded(()))
     }
 }

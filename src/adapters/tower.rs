@@ -15,7 +15,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::gate::Gate;
-use crate::guard::{Guard, OptionalGuard, ResourceServer, cors_headers};
+use crate::guard::{Guard, OptionalGuard, Principal, ResourceServer, cors_headers};
 use crate::server::Server;
 use crate::web::{MAX_BODY, is_document};
 
@@ -79,7 +79,7 @@ where
         let (parts, body) = request.into_parts();
         let endpoint = server.endpoint(parts.uri.path());
         if body.is_end_stream() && is_document(endpoint.as_ref()) {
-            return Box::pin(async move { Ok(server.document_to(endpoint, &parts).await.map(Full::new)) });
+            return Box::pin(async move { Ok(server.document_to(endpoint.as_ref(), &parts).await.map(Full::new)) });
         }
         Box::pin(async move {
             // A body that is too large or breaks off is handed on as one that is too large.
@@ -87,7 +87,7 @@ where
                 Ok(body) => body.to_bytes(),
                 Err(_) => Bytes::from(vec![0; MAX_BODY + 1]),
             };
-            Ok(server.answer_to(endpoint, &parts, &body).await.map(Full::new))
+            Ok(server.answer_to(endpoint.as_ref(), &parts, &body).await.map(Full::new))
         })
     }
 }
@@ -109,7 +109,7 @@ impl<S> Layer<S> for OptionalGuard {
 }
 
 /// A service behind a [`Guard`] or an [`OptionalGuard`]. Requests that pass carry their
-/// [`Principal`](crate::Principal) in their extensions, and an `Option` of it in any case.
+/// [`Principal`] in their extensions, and those that an optional guard lets through without one `None::<Principal>`.
 #[derive(Debug, Clone)]
 pub struct Guarded<S> {
     gate: Gate,
@@ -137,12 +137,14 @@ where
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
         let gate = self.gate.clone();
+        let (mut parts, body) = request.into_parts();
         Box::pin(async move {
-            let (mut parts, body) = request.into_parts();
             match gate.check(&parts).await {
                 Ok(principal) => {
-                    principal.clone().map(|principal| parts.extensions.insert(principal));
-                    parts.extensions.insert(principal);
+                    match principal {
+                        Some(principal) => drop(parts.extensions.insert(principal)),
+                        None => drop(parts.extensions.insert(None::<Principal>)),
+                    }
                     let mut response = inner.call(Request::from_parts(parts, body)).await?;
                     for (name, value) in cors_headers() {
                         response.headers_mut().entry(name).or_insert(value);

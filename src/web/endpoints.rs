@@ -18,14 +18,9 @@ use crate::protocol::response::{AuthorizeResponse, ResponseMode};
 use crate::server::{Authorization, Decision, PageRefusal, Refused, Server};
 
 impl Server {
-    /// Where a path leads to by what is in force.
-    pub(super) async fn found(&self, endpoint: Endpoint) -> Endpoint {
-        match endpoint {
-            Endpoint::MaybeResourceMetadata(path) => {
-                self.resource_document(&path).await.map_or(Endpoint::Absent, Endpoint::ResourceMetadata)
-            }
-            other => other,
-        }
+    /// Where a path that may be that of a resource leads to by what is in force.
+    pub(super) async fn found(&self, path: &str) -> Endpoint {
+        self.resource_document(path).await.map_or(Endpoint::Absent, Endpoint::ResourceMetadata)
     }
 
     pub(super) async fn dispatch(&self, endpoint: &Endpoint, request: &Parts, body: &[u8]) -> Response<Bytes> {

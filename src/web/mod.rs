@@ -40,13 +40,13 @@ impl Server {
         let (parts, body) = request.into_parts();
         let endpoint = self.endpoint(parts.uri.path());
         if body.is_empty() && is_document(endpoint.as_ref()) {
-            return self.document_to(endpoint, &parts).await;
+            return self.document_to(endpoint.as_ref(), &parts).await;
         }
-        self.answer_to(endpoint, &parts, &body).await
+        self.answer_to(endpoint.as_ref(), &parts, &body).await
     }
 
     /// Answers a request for an endpoint.
-    pub(crate) async fn answer_to(&self, endpoint: Option<Endpoint>, parts: &Parts, body: &[u8]) -> Response<Bytes> {
+    pub(crate) async fn answer_to(&self, endpoint: Option<&Endpoint>, parts: &Parts, body: &[u8]) -> Response<Bytes> {
         let dispatch = async |call: &Self, endpoint: &Endpoint| {
             if body.len() > MAX_BODY {
                 call.too_large(endpoint).await
@@ -58,17 +58,17 @@ impl Server {
     }
 
     /// The same for a request without a body for a [document](is_document): its future takes little room.
-    pub(crate) async fn document_to(&self, endpoint: Option<Endpoint>, parts: &Parts) -> Response<Bytes> {
+    pub(crate) async fn document_to(&self, endpoint: Option<&Endpoint>, parts: &Parts) -> Response<Bytes> {
         self.respond(endpoint, parts, async |call: &Self, endpoint: &Endpoint| call.document(endpoint).await).await
     }
 
     async fn respond(
         &self,
-        endpoint: Option<Endpoint>,
+        endpoint: Option<&Endpoint>,
         parts: &Parts,
         dispatch: impl AsyncFnOnce(&Self, &Endpoint) -> Response<Bytes>,
     ) -> Response<Bytes> {
-        let call = self.begin(endpoint.as_ref().map_or(Place::Elsewhere, Endpoint::place));
+        let call = self.begin(endpoint.map_or(Place::Elsewhere, Endpoint::place));
         // Pinned where it is: it is large, and to move it is dear.
         let answer = pin!(call.answer(endpoint, parts, dispatch));
         let response = call.timed(answer.instrument(call.span())).await;
@@ -90,7 +90,7 @@ impl Server {
 
     async fn answer(
         &self,
-        endpoint: Option<Endpoint>,
+        endpoint: Option<&Endpoint>,
         parts: &Parts,
         dispatch: impl AsyncFnOnce(&Self, &Endpoint) -> Response<Bytes>,
     ) -> Response<Bytes> {
@@ -99,13 +99,20 @@ impl Server {
             return answer::refusal(&self.refused(None, HttpReason::OtherHost));
         }
         let Some(endpoint) = endpoint else { return answer::absent() };
-        let endpoint = self.found(endpoint).await;
+        let found;
+        let endpoint = match endpoint {
+            Endpoint::MaybeResourceMetadata(path) => {
+                found = Box::pin(self.found(path)).await;
+                &found
+            }
+            other => other,
+        };
         let methods = endpoint.methods();
         let response = match (methods.admits(&parts.method), &parts.method) {
             (_, &Method::OPTIONS) => answer::options(methods),
             (false, _) => answer::method_not_allowed(&self.refused(None, HttpReason::MethodNotAllowed), methods),
-            (true, _) if uri_len(&parts.uri) > MAX_URI => self.too_large(&endpoint).await,
-            (true, _) => dispatch(self, &endpoint).await,
+            (true, _) if uri_len(&parts.uri) > MAX_URI => self.too_large(endpoint).await,
+            (true, _) => dispatch(self, endpoint).await,
         };
         if endpoint.is_cross_origin() { answer::cross_origin(response, &parts.method, methods) } else { response }
     }

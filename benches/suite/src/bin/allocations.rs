@@ -63,5 +63,9 @@ fn bytes(report: &mut Report) {
     (0..TOKENS).for_each(|_| _ = black_box(machine.token()));
     let change = region.change();
     let each = (change.bytes_allocated - change.bytes_deallocated) as f64 / TOKENS as f64;
-    report.figure("bytes of a live token, with its share of a grant of four", Figure(each.round(), "B"), Goal::AtMost(128.0));
+    report.figure(
+        "bytes of a live token, with its share of a grant of four",
+        Figure(each.round(), "B"),
+        Goal::AtMost(128.0),
+    );
 }

@@ -1,7 +1,7 @@
 //! grantor over HTTP beside bare axum and `oauth-as`: `cargo bench --bench suite -- http`.
 //!
-//! The server has one core and wrk another one, over loopback. Bare axum sends the same bodies from memory. Each pair is
-//! measured in turns, so that a drift of the machine hits both.
+//! The server has one core and wrk another one, over loopback. Bare axum is asked the same, and sends the same headers
+//! and bodies from memory. Each pair is measured in turns, so that a drift of the machine hits both.
 
 mod load;
 mod servers;
@@ -44,8 +44,8 @@ impl Servers {
         let metadata = || Load::Get(METADATA);
         let fixed = [(&self.bare, Load::Get("/metadata")), (&self.grantor, metadata()), (&self.oauth_as, metadata())];
         rate(report, "metadata", fixed.map(Some), 0.9);
-        let guarded = (&self.grantor, Load::Guarded("/api", token.clone()));
-        rate(report, "guarded resource", [Some((&self.bare, Load::Get("/api"))), Some(guarded), None], 0.9);
+        let guarded = |server| Some((server, Load::Guarded("/api", token.clone())));
+        rate(report, "guarded resource", [guarded(&self.bare), guarded(&self.grantor), None], 0.9);
         let asks = |path| Load::Post(path, format!("token={token}"));
         let pair = [Some((&self.bare, asks("/introspection"))), Some((&self.grantor, asks("/oauth/introspect"))), None];
         rate(report, "introspection", pair, 0.92);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::Path;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use grantor_benches::oauth_as::OauthAs;
@@ -31,24 +32,37 @@ pub(crate) fn serve(name: &str) {
     });
 }
 
-/// The same bytes as grantor sends, from fixed answers.
+/// The same headers and bodies as grantor sends, from fixed answers.
 fn bare() -> Router {
-    let metadata = grantor_benches::now(Ours::new().server().handle(Ours::metadata())).into_body();
-    let fixed = |body: Bytes| {
-        post(move |_asked: Bytes| {
-            std::future::ready(([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body))
-        })
-    };
     let ours = Ours::new();
-    let tokens = ours.handle(Ours::client_credentials()).into_body();
-    let state = ours.handle(ours.introspects(&ours.token())).into_body();
-    let pair = ours.handle(ours.redeems()).into_body();
+    let posted = |answer: http::Response<Bytes>| {
+        let answer = Fixed::of(answer);
+        post(move |_asked: Bytes| std::future::ready(answer))
+    };
+    let metadata = Fixed::of(grantor_benches::now(ours.server().handle(Ours::metadata())));
     Router::new()
-        .route("/metadata", get(move || std::future::ready(([(CONTENT_TYPE, "application/json")], metadata))))
-        .route("/api", get(projects))
-        .route("/client_credentials", fixed(tokens))
-        .route("/introspection", fixed(state))
-        .route("/exchange", fixed(pair))
+        .route("/metadata", get(move || std::future::ready(metadata)))
+        .route("/api", get(|| std::future::ready((grantor::guard::cors_headers(), ANSWER))))
+        .route("/client_credentials", posted(ours.handle(Ours::client_credentials())))
+        .route("/introspection", posted(ours.handle(ours.introspects(&ours.token()))))
+        .route("/exchange", posted(ours.handle(ours.redeems())))
+}
+
+/// A ready answer, with as many headers as grantor's have.
+#[derive(Clone)]
+struct Fixed([(HeaderName, HeaderValue); 5], Bytes);
+
+impl Fixed {
+    fn of(answer: http::Response<Bytes>) -> Self {
+        let headers: Vec<_> = answer.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        Self(headers.try_into().unwrap(), answer.into_body())
+    }
+}
+
+impl IntoResponse for Fixed {
+    fn into_response(self) -> Response {
+        (self.0, self.1).into_response()
+    }
 }
 
 fn projects() -> Ready<&'static str> {
