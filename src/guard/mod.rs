@@ -5,6 +5,7 @@ mod principal;
 mod refusal;
 mod remote;
 mod source;
+mod stripes;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,6 +20,7 @@ pub use principal::Principal;
 pub use refusal::Refusal;
 pub use remote::{InvalidResourceServer, ResourceServer, ResourceServerBuilder};
 pub(crate) use source::{Here, Source};
+use stripes::Stripes;
 
 use crate::host::{Clock, EventKind, Place, Trail};
 use crate::protocol::bearer;
@@ -101,7 +103,11 @@ impl ResourceGuard {
         }
         let shared = Arc::clone(&self.shared);
         Ok(Guard(match &self.which {
-            Which::One(resource) => Of::One(Bound(Arc::new(Rule { shared, resource: resource.clone(), required }))),
+            Which::One(resource) => {
+                let rule =
+                    || Rule { shared: Arc::clone(&shared), resource: resource.clone(), required: required.clone() };
+                Of::One(Arc::new(Stripes::new(rule)))
+            }
             Which::By(which, issuer) => {
                 Of::By(Arc::new(Open { shared, which: Arc::clone(which), issuer: issuer.clone(), required }))
             }
@@ -124,7 +130,7 @@ pub struct Guard(Of);
 
 #[derive(Clone)]
 enum Of {
-    One(Bound),
+    One(Arc<Stripes>),
     By(Arc<Open>),
 }
 
@@ -132,6 +138,8 @@ enum Of {
 #[derive(Clone)]
 struct Bound(Arc<Rule>);
 
+/// Its counter shares no cache line with that of another one.
+#[repr(align(128))]
 struct Rule {
     shared: Arc<Shared>,
     resource: ResourceUri,
@@ -186,7 +194,7 @@ impl Guard {
     /// The guard of the resource that a request is for.
     fn bound(&self, request: &Parts) -> Result<Cow<'_, Bound>, Refusal> {
         match &self.0 {
-            Of::One(guard) => Ok(Cow::Borrowed(guard)),
+            Of::One(guard) => Ok(Cow::Borrowed(guard.own())),
             Of::By(open) if is_preflight(request) && !open.shared.loopback_only => Err(Refusal::Preflight),
             Of::By(open) => match open.bind(request) {
                 Some(guard) => Ok(Cow::Owned(guard)),
@@ -266,7 +274,7 @@ fn refusal(
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Of::One(guard) => guard.fmt(f),
+            Of::One(guard) => guard.own().fmt(f),
             Of::By(open) => write!(f, "Guard(the resource of a request requires {:?})", open.required),
         }
     }

@@ -42,8 +42,8 @@ impl Principal {
 
     /// What the token allows, by the names of scopes: all that are alive, those that came with others included.
     #[must_use]
-    pub const fn scopes(&self) -> &ScopeSet {
-        &self.token.scopes
+    pub fn scopes(&self) -> &ScopeSet {
+        self.token.scopes()
     }
 
     /// Whether the token allows what a scope stands for.
@@ -79,8 +79,8 @@ impl Principal {
 
     /// The answer to a request that needs these scopes, by name, and lacks some of them.
     pub(super) fn lacks(&self, needed: &ScopeSet) -> Refusal {
-        let Self { token: GoodToken { id, scopes, asked, .. }, guard } = self;
-        let has = asked.as_ref().unwrap_or(scopes);
+        let Self { token: GoodToken { id, asked, .. }, guard } = self;
+        let has = asked.as_ref().unwrap_or(self.scopes());
         // It is about the connection: a resource does not ask for it.
         let all = has.union(guard.required()).union(needed).without(OFFLINE_ACCESS);
         guard.deny(BearerReason::InsufficientScope, Some(*id), &all)

@@ -49,10 +49,18 @@ pub struct GoodToken {
     pub id: OrderedId,
     /// The grant that it belongs to.
     pub grant: Arc<Grant>,
-    /// What it allows, by the names of scopes.
-    pub scopes: ScopeSet,
+    /// What it allows, by the names of scopes, unless that is all that its grant does.
+    pub of_its_own: Option<ScopeSet>,
     /// What of that was asked for, if the rest came with it.
     pub asked: Option<ScopeSet>,
+}
+
+impl GoodToken {
+    /// What it allows, by the names of scopes.
+    #[must_use]
+    pub fn scopes(&self) -> &ScopeSet {
+        self.of_its_own.as_ref().unwrap_or(&self.grant.scopes)
+    }
 }
 
 /// Finds that a token is good at `resource`, which is `None` if that is no more.
@@ -77,11 +85,12 @@ pub fn check(
     if *stored.resource != *resource.ok_or(BearerReason::ResourceRetired)? {
         return Err(BearerReason::OtherResource);
     }
-    let (scopes, asked) = match scopes.allowed(stored.scopes, &stored.grant.scopes) {
-        Some(Allowed { all, asked }) => (all, Some(asked)),
-        None => (stored.scopes.clone(), None),
+    let (of_its_own, asked) = match scopes.allowed(stored.scopes, &stored.grant.scopes) {
+        Some(Allowed { all, asked }) => (Some(all), Some(asked)),
+        // Many grants share the text of their scopes: threads that counted it would wait for each other.
+        None => ((!stored.scopes.is(&stored.grant.scopes)).then(|| stored.scopes.clone()), None),
     };
-    Ok(GoodToken { id: stored.id, grant: Arc::clone(stored.grant), scopes, asked })
+    Ok(GoodToken { id: stored.id, grant: Arc::clone(stored.grant), of_its_own, asked })
 }
 
 /// The value of `WWW-Authenticate` (RFC 6750 §3, RFC 9728 §5.1): one challenge, quoted values.

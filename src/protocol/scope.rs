@@ -44,6 +44,11 @@ impl ScopeSet {
         if ids().all(is_stored) { Ok(Self::of(ids())) } else { Err(InvalidScope) }
     }
 
+    /// Whether both are one and the same text. Two that are not may still be equal.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The set of texts that are known to be scopes.
     pub(super) fn of<'a>(scopes: impl Iterator<Item = &'a str>) -> Self {
         let mut scopes: Vec<&str> = scopes.collect();

@@ -39,7 +39,8 @@ struct Chunk<R: Row> {
 
 impl<R: Row> Chunk<R> {
     fn of(rows: Vec<R>) -> Self {
-        let mut chunk = Self { earliest_end: Timestamp::from_millis(0), keys: Vec::new(), rows };
+        let mut chunk =
+            Self { earliest_end: Timestamp::from_millis(0), keys: Vec::with_capacity(rows.capacity()), rows };
         chunk.refresh();
         chunk
     }
@@ -75,6 +76,13 @@ impl<R: Row> Chunk<R> {
         self.keys.extend(self.rows.iter().map(R::key));
         self.earliest_end = self.rows.iter().map(R::end).fold(Timestamp::from_millis(u64::MAX), Timestamp::min);
     }
+}
+
+/// The first row of a chunk that follows a full one, and will soon be full as well.
+fn in_room_for_all<R>(row: R) -> Vec<R> {
+    let mut rows = Vec::with_capacity(FULL);
+    rows.push(row);
+    rows
 }
 
 /// A sorted table.
@@ -248,7 +256,7 @@ impl<R: Row> Rows<R> {
     fn insert_at_full(&mut self, at: usize, position: usize, row: R) {
         let next = at + 1;
         match self.chunks.get_mut(next) {
-            None if position == FULL => self.put(next, vec![row]),
+            None if position == FULL => self.put(next, in_room_for_all(row)),
             Some(following) if following.rows.len() < FULL => {
                 if position == FULL {
                     self.insert_into(next, 0, row);
@@ -259,7 +267,7 @@ impl<R: Row> Rows<R> {
             }
             None if position > FULL / 2 => {
                 if let Some(last) = self.chunks[at].pop() {
-                    self.put(next, vec![last]);
+                    self.put(next, in_room_for_all(last));
                     self.insert_into(at, position, row);
                 }
             }
