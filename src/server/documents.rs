@@ -108,12 +108,12 @@ impl Server {
     }
 
     /// What is in force or, if the store cannot answer, was so last: a client that reads metadata gets nothing by it.
-    async fn current_or_last_known(&self) -> Arc<Current> {
+    async fn current_or_last_known(&self) -> Guard<Arc<Current>> {
         match self.current().await {
             Ok(current) => current,
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the store could not answer");
-                Guard::into_inner(self.0.in_force.last_known())
+                self.0.in_force.last_known()
             }
         }
     }

@@ -203,8 +203,8 @@ impl Server {
     }
 
     /// What is in force while a request is answered.
-    async fn current(&self) -> Result<Arc<Current>, StorageError> {
-        Ok(Guard::into_inner(self.0.in_force.current(self.now()).await?))
+    async fn current(&self) -> Result<Guard<Arc<Current>>, StorageError> {
+        self.0.in_force.current(self.now()).await
     }
 
     pub(crate) fn registration(&self) -> Registration {
