@@ -147,6 +147,7 @@ impl<S: Storage> DynStorage for S {
 #[derive(Clone)]
 pub struct AnyStorage {
     storage: Arc<dyn DynStorage>,
+    /// The same, if it is the one in memory: what every request looks up there needs no box.
     memory: Option<MemoryStorage>,
 }
 
@@ -182,13 +183,19 @@ impl Storage for AnyStorage {
         self.storage.scan_dyn(table, after, limit).await
     }
     async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StorageError> {
-        self.storage.client_dyn(id).await
+        match &self.memory {
+            Some(memory) => memory.client(id).await,
+            None => self.storage.client_dyn(id).await,
+        }
     }
     async fn clients(&self, after: Option<&ClientId>, limit: u32) -> Result<Vec<Arc<Client>>, StorageError> {
         self.storage.clients_dyn(after, limit).await
     }
     async fn code(&self, id: OrderedId) -> Result<Option<StoredCode>, StorageError> {
-        self.storage.code_dyn(id).await
+        match &self.memory {
+            Some(memory) => memory.code(id).await,
+            None => self.storage.code_dyn(id).await,
+        }
     }
     async fn access_token(&self, id: OrderedId) -> Result<Option<StoredAccess>, StorageError> {
         self.storage.access_token_dyn(id).await
@@ -239,7 +246,10 @@ impl Storage for AnyStorage {
         self.storage.redeem_code_dyn(op).await
     }
     async fn refresh_token(&self, id: OrderedId) -> Result<Option<StoredRefresh>, StorageError> {
-        self.storage.refresh_token_dyn(id).await
+        match &self.memory {
+            Some(memory) => memory.refresh_token(id).await,
+            None => self.storage.refresh_token_dyn(id).await,
+        }
     }
     async fn rotate_refresh(&self, op: RotateRefresh) -> Result<Rotated, StorageError> {
         self.storage.rotate_refresh_dyn(op).await
