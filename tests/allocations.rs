@@ -144,7 +144,6 @@ fn what_a_token_costs() {
 
 const REQUESTS: usize = 1000;
 const GUARD_GOAL: usize = 1;
-/// Metrics have labels, which their facade allocates: of one event and of one duration.
 const EXCHANGE_GOAL: usize = 12;
 
 fn what_requests_cost() {

@@ -351,6 +351,18 @@ pub enum NotDecided {
 const MARK_MARGIN: Duration = Duration::from_mins(10);
 
 impl Uncommitted {
+    /// The client that asked.
+    #[must_use]
+    pub fn client(&self) -> &ClientId {
+        &self.prompt.request.client.id
+    }
+
+    /// What it gets, if the user said yes.
+    #[must_use]
+    pub fn grant(&self) -> Option<&Arc<Grant>> {
+        self.approval.as_ref().map(|(approval, _)| &approval.grant)
+    }
+
     /// What the store has to do, as one.
     #[must_use]
     pub fn op(&self) -> Decide {

@@ -7,15 +7,15 @@ use http::request::Parts;
 use super::{MINT_TRIES, PageRefusal, Server, log_no_free_id};
 use crate::host::{Answered, ConsentUi as _, DecidedView, EventKind, Host as _, Page, User, WayBack};
 use crate::protocol::authorize::ValidRequest;
-use crate::protocol::client::Client;
+use crate::protocol::client::{Client, ClientId};
 use crate::protocol::error::{AuthorizeReason, PageReason};
-use crate::protocol::grant::Subject;
+use crate::protocol::grant::{Grant, Subject};
 use crate::protocol::params::Parameters;
 use crate::protocol::policy::Policy;
 use crate::protocol::prompt::{ApprovalSeed, ConsentPrompt, NotDecided, ReturnedPrompt, Viewer};
 use crate::protocol::resource::ResourceId;
 use crate::protocol::response::AuthorizeResponse;
-use crate::storage::{Decide, Storage as _};
+use crate::storage::Storage as _;
 
 /// The names of what the consent form sends.
 pub(crate) const PROMPT_FIELD: &str = "prompt";
@@ -126,11 +126,11 @@ impl Server {
                 Word::Deny => prompt.deny(now),
                 Word::Veto => prompt.veto(now),
             };
+            let (client, grant) = (decision.client().clone(), decision.grant().cloned());
             let outcome = self.0.storage.decide(decision.op()).await?;
-            let op = decision.op();
             prompt = match decision.committed(outcome, policy) {
                 Ok(response) => {
-                    self.decided(word, subject, op, policy);
+                    self.decided(word, subject, client, grant, policy);
                     return Ok(Committed::Answer(response));
                 }
                 Err(NotDecided::Collision(prompt)) => *prompt,
@@ -152,11 +152,9 @@ impl Server {
     }
 
     /// Records a decision that counts.
-    fn decided(&self, word: Word, subject: Subject, op: Decide, policy: &Policy) {
-        let client = op.client;
-        match (word, op.approval) {
-            (Word::Allow(answered), Some(approval)) => {
-                let grant = approval.grant;
+    fn decided(&self, word: Word, subject: Subject, client: ClientId, grant: Option<Arc<Grant>>, policy: &Policy) {
+        match (word, grant) {
+            (Word::Allow(answered), Some(grant)) => {
                 self.audit(EventKind::ConsentGiven {
                     subject,
                     client,

@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use grantor::host::{Clock as _, SystemClock, SystemEntropy};
 use grantor::protocol::assertion::Audience;
+use grantor::protocol::authorize::{self, ValidRequest};
 use grantor::protocol::catalogue::ScopeCatalogue;
 use grantor::protocol::client::Client;
 use grantor::protocol::client_auth::{Identity, Presented, Proven};
 use grantor::protocol::client_credentials::{ClientGrantSeed, ClientRequest, NotGranted};
+use grantor::protocol::grant::Subject;
+use grantor::protocol::interaction::Question;
 use grantor::protocol::issuer::Issuer;
 use grantor::protocol::params::Parameters;
 use grantor::protocol::policy::Policy;
 use grantor::protocol::policy_records::ResourceRecord;
+use grantor::protocol::prompt::{ApprovalSeed, ConsentPrompt, NotDecided, PromptId, Viewer};
 use grantor::protocol::refresh::{NotRotated, RefreshRequest, RefreshSeed};
 use grantor::protocol::resource::{ResourceId, ResourceUri};
 use grantor::protocol::resource_registry::{KnownResource, ResourceRegistry};
@@ -44,6 +48,28 @@ impl InProcess {
             lifetimes: Lifetimes::default(),
         };
         Self { policy, storage: ours.storage().clone() }
+    }
+
+    /// Gives a code to a client whose users are not asked.
+    pub fn authorize(&self, query: &str, user: &Subject) -> String {
+        let parameters = Parameters::parse(query.as_bytes(), &authorize::PARAMETERS);
+        let id = authorize::client_id(&parameters).unwrap();
+        let client = now(self.storage.client(&id)).unwrap();
+        let valid = ValidRequest::check(&parameters, client, &self.policy).unwrap();
+        let given = now(self.storage.consents(user, &id)).unwrap();
+        assert!(matches!(valid.question(user, &given, &self.policy), Question::Skip));
+        let (viewer, at) = (Viewer { subject: user, session: "session", browser: "" }, time());
+        let mut prompt =
+            ConsentPrompt::new(valid, &viewer, PromptId::new(at, random()), at.after(self.policy.lifetimes.prompt));
+        loop {
+            let minted = prompt.approve(&ApprovalSeed::from_random(&random()), time(), &self.policy);
+            let outcome = now(self.storage.decide(minted.op())).unwrap();
+            prompt = match minted.committed(outcome, &self.policy) {
+                Ok(answer) => return answer.parameters()[0].1.clone(),
+                Err(NotDecided::Collision(prompt)) => *prompt,
+                Err(refused) => panic!("{refused:?}"),
+            };
+        }
     }
 
     /// Redeems a code.

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use grantor::protocol::client::ConsentPolicy;
+use grantor::protocol::grant::Subject;
 use grantor::{Guard, Host, HostError, MemoryStorage, NewClient, Server, SignIn, User};
 use http::request::Parts;
 use http::{Request, header};
@@ -46,6 +47,7 @@ pub struct Ours {
     server: Server,
     guard: Guard,
     authorize: String,
+    users: AtomicUsize,
 }
 
 impl Ours {
@@ -68,7 +70,7 @@ impl Ours {
              &state=s&code_challenge={CHALLENGE}&code_challenge_method=S256&resource={}",
             "https%3A%2F%2Fclient.example%2Fcb", "https%3A%2F%2Fapp.example%2Fapi"
         );
-        Self { storage, server, guard, authorize }
+        Self { storage, server, guard, authorize, users: AtomicUsize::new(0) }
     }
 
     /// The server.
@@ -108,6 +110,13 @@ impl Ours {
     /// A request to authorize.
     pub fn asks(&self) -> Request<Bytes> {
         Request::get(&self.authorize).body(Bytes::new()).unwrap()
+    }
+
+    /// The same as its query, with who asks.
+    pub fn query(&self) -> (&str, Subject) {
+        let (_, query) = self.authorize.split_once('?').unwrap();
+        let user = self.users.fetch_add(1, Ordering::Relaxed) % USERS;
+        (query, Subject::new(&user.to_string()))
     }
 
     /// The request that redeems a fresh code.

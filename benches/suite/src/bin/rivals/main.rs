@@ -40,6 +40,13 @@ fn exchange(criterion: &mut Criterion) {
 fn whole_way(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("authorize and exchange");
     let (ours, theirs) = (Ours::new(), OauthAs::new());
+    // Now the client is stored.
+    ours.code(ours.asks());
+    let in_process = InProcess::of(&ours);
+    group.bench_function("ours in process", |b| {
+        let whole = |(query, user): (&str, _)| in_process.exchange(&Ours::form_of(&in_process.authorize(query, &user)));
+        b.iter_batched(|| ours.query(), whole, BATCH);
+    });
     group.bench_function("ours", |b| b.iter_batched(|| ours.asks(), |r| ours.goes_the_whole_way(r), BATCH));
     group.bench_function("oauth-as", |b| {
         b.iter_batched(|| theirs.asks(), |r| theirs.goes_the_whole_way(&r), BATCH);
@@ -62,7 +69,7 @@ fn refresh(criterion: &mut Criterion) {
 fn client_credentials(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("client credentials");
     let (ours, theirs) = (Ours::new(), OauthAs::new());
-    // Now it is stored.
+    // Now the client is stored.
     ours.token();
     let (in_process, header) = (InProcess::of(&ours), Ours::basic());
     group.bench_function("ours in process", |b| {

@@ -23,7 +23,7 @@ const OAUTH_AS: &str = "oauth-as, in process";
 
 const SERVICE: &str = "oauth-as, its service";
 
-const ROWS: [Row; 11] = [
+const ROWS: [Row; 12] = [
     row(
         "exchange of a code, in process",
         ("exchange", "ours in process"),
@@ -44,10 +44,16 @@ const ROWS: [Row; 11] = [
         Goal::None,
     ),
     row(
+        "authorize and exchange, in process",
+        ("authorize and exchange", "ours in process"),
+        (OAUTH_AS, ("authorize and exchange", "oauth-as")),
+        Goal::AtMost(0.6),
+    ),
+    row(
         "authorize and exchange, Request → Response",
         ("authorize and exchange", "ours"),
         (OAUTH_AS, ("authorize and exchange", "oauth-as")),
-        Goal::AtMost(0.6),
+        Goal::None,
     ),
     row("refresh, in process", ("refresh", "ours in process"), (OAUTH_AS, ("refresh", "oauth-as")), Goal::AtMost(0.6)),
     row("refresh, Request → Response", ("refresh", "ours"), (OAUTH_AS, ("refresh", "oauth-as")), Goal::None),
