@@ -415,6 +415,9 @@ fn purge_table<R: Row>(table: &Sharded<Rows<R>>, now: Timestamp, limit: u32, rem
     let mut parts: Vec<_> = table.parts().map(|part| (part, 0)).collect();
     while left > 0 && !parts.is_empty() {
         parts.retain_mut(|(part, from)| {
+            if left == 0 {
+                return true;
+            }
             let swept = part().sweep(*from, now, &Step { rows: left.min(256), chunks: 256 }, &removed);
             left -= swept.rows;
             *from = swept.next.unwrap_or(0);

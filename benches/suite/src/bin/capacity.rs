@@ -17,6 +17,9 @@ use grantor_benches::report::{Figure, Goal, Report, median};
 const FEW: usize = 1_000;
 const MANY: usize = 10_000_000;
 const ROUNDS: usize = 7;
+/// Small steps of clean-up, to see how long anything is locked at most.
+const STEPS: usize = 10_000;
+const ROWS_OF_A_STEP: u32 = 256;
 
 fn main() {
     let mut report = Report::new("capacity", "Threads and ten million live tokens, the store in memory");
@@ -137,9 +140,14 @@ fn clean_up(report: &mut Report, machine: &Machine, tokens: &Tokens, time: &Atom
     };
     let idle = watched(&mut || thread::sleep(Duration::from_secs(2)));
     time.fetch_add(2 * 60 * 60 * 1000, Ordering::Relaxed);
-    let (mut removed, mut took) = (0, Duration::ZERO);
+    let (mut removed, mut took, mut steps) = (0, Duration::ZERO, Vec::with_capacity(STEPS));
     let busy = watched(&mut || {
         let started = Instant::now();
+        for _ in 0..STEPS {
+            let started = Instant::now();
+            removed += machine.purge(ROWS_OF_A_STEP);
+            steps.push(started.elapsed().as_secs_f64() * 1e3);
+        }
         loop {
             match machine.purge(100_000) {
                 0 => break,
@@ -153,6 +161,10 @@ fn clean_up(report: &mut Report, machine: &Machine, tokens: &Tokens, time: &Atom
     assert_eq!(removed as usize, rows, "tokens and their grants");
     let each = took.as_nanos() as f64 / f64::from(removed);
     report.figure("clean-up of 10⁷ tokens and their grants, a row", Figure(each, "ns"), Goal::AtMost(100.0));
+    // Nothing is locked for longer than a call takes that removes so little. Now and then the machine does something else.
+    steps.sort_by(f64::total_cmp);
+    let step = Figure(steps[STEPS - 1 - STEPS / 100], "ms");
+    report.figure("clean-up of 256 rows of 10⁷, 99 of 100 times", step, Goal::AtMost(1.0));
     report.ratio("longest request while cleaning up", busy, ("without", idle), Goal::None);
 }
 

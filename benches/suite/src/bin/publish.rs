@@ -60,7 +60,8 @@ fn figures() -> Result<String, Problem> {
             |cells| matches!(cells.as_slice(), [said, _, of, ..] if said.starts_with(what) && of.starts_with(peer)),
         );
         let row = row.ok_or_else(|| format!("{bench} has no row {what:?} against {peer:?}"))?;
-        table.push_str(&format!("| {} |\n", row[..4].join(" | ")));
+        let over = if bench == "http" { "HTTP: " } else { "" };
+        table.push_str(&format!("| {over}{} |\n", row[..4].join(" | ")));
     }
     Ok(table)
 }
