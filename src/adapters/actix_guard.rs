@@ -35,8 +35,8 @@ macro_rules! middleware {
 middleware!(Guard);
 middleware!(OptionalGuard);
 
-/// A service behind a [`Guard`] or an [`OptionalGuard`]. Requests that pass carry their [`Principal`](crate::Principal)
-/// in their extensions.
+/// A service behind a [`Guard`] or an [`OptionalGuard`]. Requests that pass carry their [`Principal`]
+/// in their extensions, and those that an optional guard lets through without one `None::<Principal>`.
 #[derive(Debug)]
 pub struct Guarded<S> {
     gate: Gate,
