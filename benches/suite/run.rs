@@ -19,20 +19,20 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let arguments: Vec<_> = arguments.collect();
-    match named.as_deref() {
-        Some(PUBLISH) => return if run(PUBLISH, &arguments) { ExitCode::SUCCESS } else { ExitCode::FAILURE },
-        Some(_) => {}
-        // What is published is of one run.
-        None => drop(std::fs::remove_dir_all(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/report"))),
-    }
-    let wanted = BENCHES.iter().filter(|bench| named.as_deref().is_none_or(|named| named == **bench));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let wanted = match named.as_deref() {
+        Some(named) => vec![named],
+        None => {
+            let _ = std::fs::remove_dir_all(root.join("target/report"));
+            BENCHES.to_vec()
+        }
+    };
     // One that fails keeps none of the others from running.
-    let failed: Vec<_> = wanted.filter(|bench| !run(bench, &arguments)).collect();
-    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let failed = wanted.iter().filter(|bench| !run(root, bench, named.is_none(), &arguments)).count();
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run(bench: &str, arguments: &[String]) -> bool {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+fn run(root: &Path, bench: &str, is_whole_run: bool, arguments: &[String]) -> bool {
     let status = Command::new(env!("CARGO"))
         .args(["run", "--quiet", "--release", "--locked", "--bin", bench, "--manifest-path"])
         .arg(root.join("benches/suite/Cargo.toml"))
@@ -41,6 +41,8 @@ fn run(bench: &str, arguments: &[String]) -> bool {
         // By that word criterion knows that it is to measure.
         .args((bench == "rivals").then_some("--bench"))
         .env("CARGO_TARGET_DIR", root.join("target/suite"))
+        // Its rows are then kept to be published.
+        .envs(is_whole_run.then_some(("GRANTOR_BENCHES_WHOLE_RUN", "yes")))
         .status();
     status.is_ok_and(|status| status.success())
 }

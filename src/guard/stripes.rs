@@ -1,6 +1,5 @@
 //! The guard of one resource, several times.
 
-use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,13 +18,10 @@ impl Stripes {
 
     /// The one of this thread.
     pub(super) fn own(&self) -> &Bound {
-        thread_local! {
-            static AT: Cell<usize> = const { Cell::new(usize::MAX) };
-        }
         static THREADS: AtomicUsize = AtomicUsize::new(0);
-        if AT.get() == usize::MAX {
-            AT.set(THREADS.fetch_add(1, Ordering::Relaxed) % STRIPES);
+        thread_local! {
+            static AT: usize = THREADS.fetch_add(1, Ordering::Relaxed) % STRIPES;
         }
-        &self.0[AT.get() % STRIPES]
+        AT.with(|at| &self.0[*at])
     }
 }

@@ -1,8 +1,13 @@
-//! The rows of a bench: printed with a verdict each, and left in `target/report` to be published.
+//! The rows of a bench: printed with a verdict each, and left to be published by a whole run.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// Where the rows of a whole run are, in the repository.
+pub const REPORT: &str = "target/report";
+/// The variable that a whole run sets.
+const WHOLE: &str = "GRANTOR_BENCHES_WHOLE_RUN";
 
 /// What a row must be to meet its goal.
 #[derive(Clone, Copy)]
@@ -102,7 +107,11 @@ impl Report {
             println!("  {what:<62} {ours:>12}  {peer:<32} {ratio:>8}  {goal:<10} {verdict}");
             let _ = writeln!(table, "| {what} | {ours} | {peer} | {ratio} | {goal} | {verdict} |");
         }
-        let folder = root().join("target/report");
+        // What is published is of one run: one bench alone leaves nothing.
+        if std::env::var_os(WHOLE).is_none() {
+            return;
+        }
+        let folder = root().join(REPORT);
         let written =
             fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join(self.name).with_extension("md"), table));
         if let Err(error) = written {

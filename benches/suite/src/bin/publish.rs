@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use grantor_benches::report::root;
+use grantor_benches::report::{REPORT, root};
 
 /// The rows that the README shows: the bench, what it is, and the peer if there are several.
 const IN_README: [(&str, &str, &str); 10] = [
@@ -47,7 +47,7 @@ fn publish() -> Result<(), Problem> {
 }
 
 fn table(name: &str) -> Result<String, Problem> {
-    let file = root().join("target/report").join(name).with_extension("md");
+    let file = root().join(REPORT).join(name).with_extension("md");
     fs::read_to_string(file).map_err(|error| format!("no figures of {name}: run `cargo bench` first ({error})").into())
 }
 
@@ -80,7 +80,8 @@ fn machine() -> Result<String, Problem> {
     let rustc = String::from_utf8(rustc.stdout)?;
     let system = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let (rustc, system) = (rustc.trim(), system.trim());
-    Ok(format!("{model}, {cores} cores in a virtual machine; Linux {system}; {rustc}.\n"))
+    let place = if processors.contains(" hypervisor") { " in a virtual machine" } else { "" };
+    Ok(format!("{model}, {cores} cores{place}; Linux {system}; {rustc}.\n"))
 }
 
 /// Replaces what is between the comments of each name.
