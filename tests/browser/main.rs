@@ -51,7 +51,8 @@ async fn assert_everything_is_said(browser: &Chrome, demo: &Demo) {
 
 async fn connections(browser: &Chrome, demo: &Demo) -> usize {
     browser.goto(demo.ours("/account")).await.unwrap();
-    browser.sees("Connected apps").await;
+    let heading = By::XPath("//h1[normalize-space(.) = \"Connected apps\"]");
+    browser.query(heading).first().await.expect("the page of connected apps");
     browser.find_all(By::Css("main li.card")).await.unwrap().len()
 }
 
@@ -129,6 +130,8 @@ async fn what_was_allowed_outlives_the_app_that_is_killed_and_started_again() {
     browser.sees("Tree house").await;
     browser.goto(demo.ours("/login")).await.unwrap();
     log_in(&browser).await;
+    // To leave before the answer has come would leave without its session.
+    browser.sees("Log out").await;
     assert_eq!(connections(&browser, &demo).await, 1);
     browser.press("Disconnect").await;
     browser.sees("No app has access").await;
