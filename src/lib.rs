@@ -34,6 +34,10 @@
 //! | `axum` | `grantor::axum`: the router and the extractor; includes `tower` |
 //! | `tower` | `grantor::tower`: the endpoints as a service, the guard as a layer |
 //! | `actix` | `grantor::actix`: the routes, the guard as a middleware and the extractor |
+//! | `poem` | `grantor::poem`: the routes, the guard as a middleware and the extractor |
+//! | `rocket` | `grantor::rocket`: the routes, the guard around routes and the request guard |
+//! | `salvo` | `grantor::salvo`: the router, the guard as a hoop and the extractor |
+//! | `warp` | `grantor::warp`: the endpoints and the guard as filters |
 //! | `sqlite` | `grantor::SqliteStorage`: a file, durable and without a server |
 //! | `postgres` | `grantor::PostgresStorage`: one database for many instances of the app |
 //! | `fetch` | `grantor::GuardedFetcher`: gets metadata documents and keys of clients, and nothing from your own network |
@@ -62,8 +66,16 @@ pub mod web;
 pub use adapters::actix;
 #[cfg(feature = "axum")]
 pub use adapters::axum;
+#[cfg(feature = "poem")]
+pub use adapters::poem;
+#[cfg(feature = "rocket")]
+pub use adapters::rocket;
+#[cfg(feature = "salvo")]
+pub use adapters::salvo;
 #[cfg(feature = "tower")]
 pub use adapters::tower;
+#[cfg(feature = "warp")]
+pub use adapters::warp;
 pub use guard::{Guard, OptionalGuard, Principal, Refusal, ResourceGuard, ResourceServer};
 #[cfg(feature = "fetch")]
 pub use host::GuardedFetcher;

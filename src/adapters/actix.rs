@@ -94,13 +94,9 @@ pub fn resource_routes(resource: &ResourceServer) -> impl FnOnce(&mut ServiceCon
 }
 
 fn at(pattern: RoutePattern) -> Resource {
-    let inside = format!("{}/", pattern.path);
-    let path = if pattern.below { format!("{inside}{{rest:.*}}") } else { pattern.path.clone() };
+    let path = if pattern.below { format!("{}/{{rest:.*}}", pattern.path) } else { pattern.path.clone() };
     // actix compares paths decoded, the server as they were sent: what it would not answer is left to the app.
-    web::resource(path).guard(fn_guard(move |context| {
-        let sent = context.head().uri.path();
-        if pattern.below { sent.starts_with(&inside) } else { sent == pattern.path }
-    }))
+    web::resource(path).guard(fn_guard(move |context| pattern.matches(context.head().uri.path())))
 }
 
 pub(super) fn bad_request() -> HttpResponse {

@@ -8,5 +8,15 @@ mod actix_guard;
 pub mod axum;
 #[cfg(any(feature = "actix", feature = "tower"))]
 mod gate;
+#[cfg(feature = "poem")]
+pub mod poem;
+#[cfg(feature = "rocket")]
+pub mod rocket;
+#[cfg(feature = "rocket")]
+mod rocket_guard;
+#[cfg(feature = "salvo")]
+pub mod salvo;
 #[cfg(feature = "tower")]
 pub mod tower;
+#[cfg(feature = "warp")]
+pub mod warp;

@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, EXPECT, HeaderValue};
+use http::header::EXPECT;
 use http::request::Parts;
 use http::{Request, Response, Version};
 use http_body::Body;
@@ -14,8 +14,8 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::gate::Gate;
-use crate::guard::{Guard, OptionalGuard, Principal, ResourceServer, cors_headers};
+use super::gate::{Gate, add_cors, say_close};
+use crate::guard::{Guard, OptionalGuard, ResourceServer};
 use crate::server::Server;
 use crate::web::{MAX_BODY, is_document};
 
@@ -109,7 +109,7 @@ impl<S> Layer<S> for OptionalGuard {
 }
 
 /// A service behind a [`Guard`] or an [`OptionalGuard`]. Requests that pass carry their
-/// [`Principal`] in their extensions, and those that an optional guard lets through without one `None::<Principal>`.
+/// [`Principal`](crate::Principal) in their extensions, and those that an optional guard lets through without one `None::<Principal>`.
 #[derive(Debug, Clone)]
 pub struct Guarded<S> {
     gate: Gate,
@@ -139,16 +139,10 @@ where
         let gate = self.gate.clone();
         let (mut parts, body) = request.into_parts();
         Box::pin(async move {
-            match gate.check(&parts).await {
-                Ok(principal) => {
-                    match principal {
-                        Some(principal) => drop(parts.extensions.insert(principal)),
-                        None => drop(parts.extensions.insert(None::<Principal>)),
-                    }
+            match gate.admit(&mut parts).await {
+                Ok(()) => {
                     let mut response = inner.call(Request::from_parts(parts, body)).await?;
-                    for (name, value) in cors_headers() {
-                        response.headers_mut().entry(name).or_insert(value);
-                    }
+                    add_cors(response.headers_mut());
                     Ok(response)
                 }
                 Err(refusal) => Ok(finished(&parts, body, refusal.response()).await.map(R::from)),
@@ -160,15 +154,15 @@ where
 /// The answer to a request that nobody reads, once its body is out of the way of the next one on the connection.
 ///
 /// Under HTTP/1.1 a server ends a connection whose request was not read to its end, and a client that is about to use
-/// it again finds that out too late: what will not be waited for must be said (RFC 9112 §9.6).
-async fn finished<B: Body + Send>(request: &Parts, body: B, mut answer: Response<Bytes>) -> Response<Bytes> {
+/// it again finds that out too late: what will not be waited for must be said.
+pub(super) async fn finished<B: Body + Send>(request: &Parts, body: B, mut answer: Response<Bytes>) -> Response<Bytes> {
     if request.version > Version::HTTP_11 || body.is_end_stream() {
         return answer;
     }
     let is_short = body.size_hint().exact().is_some_and(|bytes| bytes <= MAX_BODY as u64);
     // RFC 9110 §10.1.1: whoever expects to be told to go on has sent nothing yet.
     if !is_short || request.headers.contains_key(EXPECT) || pin!(body).collect().await.is_err() {
-        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        say_close(&mut answer);
     }
     answer
 }

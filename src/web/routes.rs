@@ -114,6 +114,18 @@ pub struct RoutePattern {
     pub below: bool,
 }
 
+impl RoutePattern {
+    /// Whether `path` is meant, compared as it was sent: `/%74oken` is not `/token`.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        match path.strip_prefix(self.path.as_str()) {
+            Some(rest) if self.below => rest.starts_with('/'),
+            Some(rest) => rest.is_empty(),
+            None => false,
+        }
+    }
+}
+
 impl Server {
     /// The paths that this server answers. Those below a well-known path are among them even where
     /// nothing is: an app that answers unknown paths with its start page would mislead clients there.
