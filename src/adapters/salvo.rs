@@ -3,6 +3,7 @@
 //! The guard is a hoop of the router of a path, not of that of one method: it has to see preflights.
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt as _;
 use salvo::extract::Metadata;
 use salvo::http::{ReqBody, ResBody, StatusCode};
@@ -21,7 +22,7 @@ use crate::web::RoutePattern;
 ///
 /// ```
 /// use grantor::Principal;
-/// use salvo::{Router, handler};
+/// use salvo::prelude::*;
 ///
 /// #[handler]
 /// async fn projects(principal: Principal) -> String {
@@ -114,7 +115,12 @@ fn bad_request(response: &mut Response) {
     response.status_code(StatusCode::BAD_REQUEST);
 }
 
-fn answered(response: &mut Response, answer: http::Response<Bytes>) {
+fn answered(response: &mut Response, mut answer: http::Response<Bytes>) {
+    // Salvo takes away the body of an answer to HEAD, and with it the length.
+    if !answer.body().is_empty() {
+        let length = answer.body().len().into();
+        answer.headers_mut().insert(CONTENT_LENGTH, length);
+    }
     response.merge_hyper(answer.map(ResBody::Once));
 }
 

@@ -11,9 +11,12 @@ use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
+use poem::listener::{Acceptor as _, Listener as _};
+use rocket::fairing::AdHoc;
+use salvo::conn::Listener as _;
 use tower::ServiceExt as _;
 
-use crate::app::{Session, actix_app, actix_sessions, axum_app, tower_app};
+use crate::apps::{Session, actix_app, actix_sessions, axum_app, poem_app, rocket_app, salvo_app, tower_app, warp_app};
 use crate::support::World;
 
 type Send = Box<dyn Fn(Request<Bytes>) -> Pin<Box<dyn Future<Output = Response<Bytes>>>>>;
@@ -23,6 +26,8 @@ pub(crate) struct Front {
     pub(crate) world: World,
     /// Whether the whole app answers, and not its server alone.
     pub(crate) is_app: bool,
+    /// What its framework hands on of a request, if anything.
+    hears: fn(&Request<Bytes>) -> Option<Request<Bytes>>,
     /// Where it listens, if it does.
     pub(crate) origin: Option<String>,
     send: Send,
@@ -33,11 +38,50 @@ impl Front {
     where
         F: Future<Output = Response<Bytes>> + 'static,
     {
-        Self { name, world, is_app: true, origin: None, send: Box::new(move |request| Box::pin(send(request))) }
+        Self {
+            name,
+            world,
+            is_app: true,
+            hears: |request| Some(request.clone()),
+            origin: None,
+            send: Box::new(move |request| Box::pin(send(request))),
+        }
     }
 
     pub(crate) async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
         (self.send)(request).await
+    }
+
+    pub(crate) fn hears(&self, request: &Request<Bytes>) -> Option<Request<Bytes>> {
+        (self.hears)(request)
+    }
+
+    /// The app in memory that hears what this one's framework hands on.
+    pub(crate) fn reference(&self, world: World) -> Self {
+        let (axum, hears) = (Self::axum(world), self.hears);
+        let (send, world) = (Rc::new(axum.send), axum.world);
+        let hearing = Self::new("axum", world, move |request| {
+            let (send, heard) = (Rc::clone(&send), hears(&request));
+            async move {
+                match heard {
+                    Some(request) => send(request).await,
+                    None => Response::new(Bytes::new()),
+                }
+            }
+        });
+        Self { hears, ..hearing }
+    }
+
+    /// Every framework, as it serves the app over a socket, with worlds of this kind.
+    pub(crate) async fn sockets(world: impl Fn() -> World) -> Vec<Self> {
+        vec![
+            Self::axum_socket(world()).await,
+            Self::actix_socket(world()),
+            Self::poem_socket(world()).await,
+            Self::rocket_socket(world()).await,
+            Self::salvo_socket(world()).await,
+            Self::warp_socket(world()).await,
+        ]
     }
 
     pub(crate) fn plain(world: World) -> Self {
@@ -118,6 +162,39 @@ impl Front {
         Self::socket("actix at a socket", world, origin)
     }
 
+    pub(crate) async fn poem_socket(world: World) -> Self {
+        let acceptor = poem::listener::TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
+        let origin = format!("http://{}", acceptor.local_addr().remove(0).as_socket_addr().unwrap());
+        tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(poem_app(&world)));
+        Self::socket("poem", world, origin)
+    }
+
+    pub(crate) async fn salvo_socket(world: World) -> Self {
+        let acceptor = salvo::conn::TcpListener::new("127.0.0.1:0").bind().await;
+        let origin = format!("http://{}", acceptor.local_addr().unwrap());
+        tokio::spawn(salvo::Server::new(acceptor).serve(salvo_app(&world)));
+        Self::socket("salvo", world, origin)
+    }
+
+    pub(crate) async fn warp_socket(world: World) -> Self {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(warp::serve(warp_app(&world)).incoming(listener).run());
+        Self::socket("warp", world, origin)
+    }
+
+    pub(crate) async fn rocket_socket(world: World) -> Self {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let tell = std::sync::Mutex::new(Some(tell));
+        let up = AdHoc::on_liftoff("up", move |rocket| {
+            tell.lock().unwrap().take().unwrap().send(rocket.config().port).unwrap();
+            Box::pin(async {})
+        });
+        tokio::spawn(rocket_app(&world).attach(up).launch());
+        let origin = format!("http://127.0.0.1:{}", told.await.unwrap());
+        Self { hears: rocket_hears, ..Self::socket("rocket", world, origin) }
+    }
+
     fn socket(name: &'static str, world: World, origin: String) -> Self {
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let listening = Some(origin.clone());
@@ -136,6 +213,18 @@ impl Front {
         });
         Self { origin: listening, ..front }
     }
+}
+
+/// Rocket refuses methods that it does not know, and drops header fields that are not UTF-8.
+fn rocket_hears(request: &Request<Bytes>) -> Option<Request<Bytes>> {
+    let known = ["GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "TRACE", "CONNECT", "PATCH"];
+    let is_text = |value: &HeaderValue| str::from_utf8(value.as_bytes()).is_ok();
+    let mut heard = request.clone();
+    heard.headers_mut().clear();
+    heard.headers_mut().extend(
+        request.headers().iter().filter(|(_, value)| is_text(value)).map(|(name, value)| (name.clone(), value.clone())),
+    );
+    known.contains(&request.method().as_str()).then_some(heard)
 }
 
 /// What actix would send: it writes the length of a body, and nothing else of one to HEAD.

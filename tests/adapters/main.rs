@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 #![allow(clippy::future_not_send, reason = "actix does not leave its thread")]
 
-mod app;
+mod apps;
 mod connections;
 mod front;
 mod guarded;
@@ -46,7 +46,7 @@ async fn loopback_transcript(front: Front) -> Transcript {
 }
 
 fn world() -> support::World {
-    app::world(support::ISSUER)
+    apps::world(support::ISSUER)
 }
 
 #[tokio::test]
@@ -60,25 +60,27 @@ async fn every_framework_answers_as_the_server_does() {
 
 #[tokio::test]
 async fn every_framework_answers_alike_over_a_socket() {
-    let axum = transcript(Front::axum(world())).await;
-    transcript(Front::axum_socket(world()).await).await.assert_same(&axum);
-    transcript(Front::tower_socket(world()).await).await.assert_same(&axum);
-    transcript(Front::actix_socket(world())).await.assert_same(&axum);
+    let tower = Front::tower_socket(world()).await;
+    for front in Front::sockets(world).await.into_iter().chain([tower]) {
+        let reference = transcript(front.reference(world())).await;
+        transcript(front).await.assert_same(&reference);
+    }
 }
 
 #[tokio::test]
 async fn a_loopback_server_answers_under_its_own_names_alone_in_every_framework() {
-    let world = || app::world(LOOPBACK);
+    let world = || apps::world(LOOPBACK);
     let axum = loopback_transcript(Front::axum(world())).await;
     loopback_transcript(Front::actix(world()).await).await.assert_same(&axum);
     loopback_transcript(Front::plain(world())).await.assert_same(&axum);
-    loopback_transcript(Front::axum_socket(world()).await).await.assert_same(&axum);
-    loopback_transcript(Front::actix_socket(world())).await.assert_same(&axum);
+    for front in Front::sockets(world).await {
+        loopback_transcript(front).await.assert_same(&axum);
+    }
 }
 
 #[tokio::test]
 async fn a_body_without_end_is_answered_when_it_is_too_large() {
-    for front in [Front::axum_socket(world()).await, Front::actix_socket(world())] {
+    for front in Front::sockets(world).await {
         let address = front.origin.as_deref().and_then(|origin| origin.strip_prefix("http://")).unwrap();
         let mut socket = TcpStream::connect(address).await.unwrap();
         let head = "POST /oauth/token HTTP/1.1\r\nhost: app.example\r\ntransfer-encoding: chunked\r\n\r\n";
