@@ -10,6 +10,7 @@ use actix_web::{App, HttpServer, http as old};
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
+use grantor::MemoryStorage;
 use http::{HeaderValue, Request, Response, header};
 use poem::listener::{Acceptor as _, Listener as _};
 use rocket::fairing::AdHoc;
@@ -21,9 +22,9 @@ use crate::support::World;
 
 type Send = Box<dyn Fn(Request<Bytes>) -> Pin<Box<dyn Future<Output = Response<Bytes>>>>>;
 
-pub(crate) struct Front {
+pub(crate) struct Front<S = MemoryStorage> {
     pub(crate) name: &'static str,
-    pub(crate) world: World,
+    pub(crate) world: World<S>,
     /// Whether the whole app answers, and not its server alone.
     pub(crate) is_app: bool,
     /// What its framework hands on of a request, if anything.
@@ -33,8 +34,8 @@ pub(crate) struct Front {
     send: Send,
 }
 
-impl Front {
-    fn new<F>(name: &'static str, world: World, send: impl Fn(Request<Bytes>) -> F + 'static) -> Self
+impl<S> Front<S> {
+    fn new<F>(name: &'static str, world: World<S>, send: impl Fn(Request<Bytes>) -> F + 'static) -> Self
     where
         F: Future<Output = Response<Bytes>> + 'static,
     {
@@ -57,7 +58,7 @@ impl Front {
     }
 
     /// The app in memory that hears what this one's framework hands on.
-    pub(crate) fn reference(&self, world: World) -> Self {
+    pub(crate) fn reference(&self, world: World<S>) -> Self {
         let (axum, hears) = (Self::axum(world), self.hears);
         let (send, world) = (Rc::new(axum.send), axum.world);
         let hearing = Self::new("axum", world, move |request| {
@@ -73,7 +74,7 @@ impl Front {
     }
 
     /// Every framework, as it serves the app over a socket, with worlds of this kind.
-    pub(crate) async fn sockets(world: impl Fn() -> World) -> Vec<Self> {
+    pub(crate) async fn sockets(world: impl Fn() -> World<S>) -> Vec<Self> {
         vec![
             Self::axum_socket(world()).await,
             Self::actix_socket(world()),
@@ -84,7 +85,7 @@ impl Front {
         ]
     }
 
-    pub(crate) fn plain(world: World) -> Self {
+    pub(crate) fn plain(world: World<S>) -> Self {
         let handling = world.server.clone();
         let plain = Self::new("Server::handle", world, move |mut request| {
             let server = handling.clone();
@@ -95,17 +96,17 @@ impl Front {
         Self { is_app: false, ..plain }
     }
 
-    pub(crate) fn axum(world: World) -> Self {
-        let router = axum_app(&world);
+    pub(crate) fn axum(world: World<S>) -> Self {
+        let router = axum_app(&world.server);
         Self::routed("axum", world, router)
     }
 
-    pub(crate) fn tower(world: World) -> Self {
-        let router = tower_app(&world);
+    pub(crate) fn tower(world: World<S>) -> Self {
+        let router = tower_app(&world.server);
         Self { is_app: false, ..Self::routed("tower", world, router) }
     }
 
-    fn routed(name: &'static str, world: World, router: Router) -> Self {
+    fn routed(name: &'static str, world: World<S>, router: Router) -> Self {
         Self::new(name, world, move |request| {
             let router = router.clone();
             async move {
@@ -115,8 +116,8 @@ impl Front {
         })
     }
 
-    pub(crate) async fn actix(world: World) -> Self {
-        let app = App::new().configure(actix_app(&world)).wrap(from_fn(actix_sessions));
+    pub(crate) async fn actix(world: World<S>) -> Self {
+        let app = App::new().configure(actix_app(&world.server)).wrap(from_fn(actix_sessions));
         let service = Rc::new(actix_web::test::init_service(app).await);
         Self::new("actix", world, move |request| {
             let service = Rc::clone(&service);
@@ -135,17 +136,17 @@ impl Front {
     }
 
     /// As axum serves it over a socket.
-    pub(crate) async fn axum_socket(world: World) -> Self {
-        let router = axum_app(&world);
+    pub(crate) async fn axum_socket(world: World<S>) -> Self {
+        let router = axum_app(&world.server);
         Self::served("axum at a socket", world, router).await
     }
 
-    pub(crate) async fn tower_socket(world: World) -> Self {
-        let router = tower_app(&world);
+    pub(crate) async fn tower_socket(world: World<S>) -> Self {
+        let router = tower_app(&world.server);
         Self { is_app: false, ..Self::served("tower at a socket", world, router).await }
     }
 
-    async fn served(name: &'static str, world: World, router: Router) -> Self {
+    async fn served(name: &'static str, world: World<S>, router: Router) -> Self {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -153,49 +154,49 @@ impl Front {
     }
 
     /// As actix serves it over a socket.
-    pub(crate) fn actix_socket(world: World) -> Self {
+    pub(crate) fn actix_socket(world: World<S>) -> Self {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let app = actix_app(&world);
+        let app = actix_app(&world.server);
         let http = HttpServer::new(move || App::new().configure(app.clone()).wrap(from_fn(actix_sessions)));
         tokio::spawn(http.workers(1).disable_signals().listen(listener).unwrap().run());
         Self::socket("actix at a socket", world, origin)
     }
 
-    pub(crate) async fn poem_socket(world: World) -> Self {
+    pub(crate) async fn poem_socket(world: World<S>) -> Self {
         let acceptor = poem::listener::TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
         let origin = format!("http://{}", acceptor.local_addr().remove(0).as_socket_addr().unwrap());
-        tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(poem_app(&world)));
+        tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(poem_app(&world.server)));
         Self::socket("poem", world, origin)
     }
 
-    pub(crate) async fn salvo_socket(world: World) -> Self {
+    pub(crate) async fn salvo_socket(world: World<S>) -> Self {
         let acceptor = salvo::conn::TcpListener::new("127.0.0.1:0").bind().await;
         let origin = format!("http://{}", acceptor.local_addr().unwrap());
-        tokio::spawn(salvo::Server::new(acceptor).serve(salvo_app(&world)));
+        tokio::spawn(salvo::Server::new(acceptor).serve(salvo_app(&world.server)));
         Self::socket("salvo", world, origin)
     }
 
-    pub(crate) async fn warp_socket(world: World) -> Self {
+    pub(crate) async fn warp_socket(world: World<S>) -> Self {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(warp::serve(warp_app(&world)).incoming(listener).run());
+        tokio::spawn(warp::serve(warp_app(&world.server)).incoming(listener).run());
         Self::socket("warp", world, origin)
     }
 
-    pub(crate) async fn rocket_socket(world: World) -> Self {
+    pub(crate) async fn rocket_socket(world: World<S>) -> Self {
         let (tell, told) = tokio::sync::oneshot::channel();
         let tell = std::sync::Mutex::new(Some(tell));
         let up = AdHoc::on_liftoff("up", move |rocket| {
             tell.lock().unwrap().take().unwrap().send(rocket.config().port).unwrap();
             Box::pin(async {})
         });
-        tokio::spawn(rocket_app(&world).attach(up).launch());
+        tokio::spawn(rocket_app(&world.server).attach(up).launch());
         let origin = format!("http://127.0.0.1:{}", told.await.unwrap());
         Self { hears: rocket_hears, ..Self::socket("rocket", world, origin) }
     }
 
-    fn socket(name: &'static str, world: World, origin: String) -> Self {
+    fn socket(name: &'static str, world: World<S>, origin: String) -> Self {
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let listening = Some(origin.clone());
         let front = Self::new(name, world, move |request| {

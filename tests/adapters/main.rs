@@ -5,6 +5,7 @@
 
 mod apps;
 mod connections;
+mod dropped;
 mod front;
 mod guarded;
 mod managed;

@@ -1,6 +1,8 @@
-//! A store whose requests and answers get lost.
+//! A store whose requests and answers get lost, or wait.
 
 use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::oneshot;
 
 use crate::protocol::client::{Client, ClientId};
 use crate::protocol::grant::Subject;
@@ -83,10 +85,30 @@ struct Fault {
     call: Call,
     /// Calls that still go well before the one that does not.
     before: u32,
-    lost: Lost,
+    kind: Kind,
 }
 
-/// A store of which chosen calls fail with [`StorageErrorKind::Unavailable`].
+#[derive(Debug)]
+enum Kind {
+    Lost(Lost),
+    Held { at: Lost, reached: oneshot::Sender<()>, released: oneshot::Receiver<()> },
+}
+
+/// A call that waits on its way to the store or back, until this is dropped.
+#[derive(Debug)]
+pub struct Held {
+    reached: oneshot::Receiver<()>,
+    _release: oneshot::Sender<()>,
+}
+
+impl Held {
+    /// Waits until the call is where it is held.
+    pub async fn reached(&mut self) {
+        let _ = (&mut self.reached).await;
+    }
+}
+
+/// A store of which chosen calls fail with [`StorageErrorKind::Unavailable`], or wait.
 #[derive(Debug)]
 pub struct Faulty<S> {
     inner: S,
@@ -102,7 +124,21 @@ impl<S> Faulty<S> {
 
     /// Lets the `nth` of the coming calls of one method fail, counted from 1, once.
     pub fn lose(&self, lost: Lost, call: Call, nth: u32) {
-        let fault = Fault { call, before: nth.saturating_sub(1), lost };
+        self.add(call, nth, Kind::Lost(lost));
+    }
+
+    /// Lets the `nth` of the coming calls of one method wait, counted from 1: with [`Lost::Request`] before anything
+    /// happens, with [`Lost::Answer`] when it has happened and the caller does not know yet. It is the moment for whoever
+    /// asked to go away.
+    #[must_use = "the call goes on when this is dropped"]
+    pub fn hold(&self, at: Lost, call: Call, nth: u32) -> Held {
+        let ((reach, reached), (release, released)) = (oneshot::channel(), oneshot::channel());
+        self.add(call, nth, Kind::Held { at, reached: reach, released });
+        Held { reached, _release: release }
+    }
+
+    fn add(&self, call: Call, nth: u32, kind: Kind) {
+        let fault = Fault { call, before: nth.saturating_sub(1), kind };
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }
 
@@ -112,22 +148,17 @@ impl<S> Faulty<S> {
         &self.inner
     }
 
-    /// What gets lost of the call that is about to be made.
-    fn next(&self, call: Call) -> Option<Lost> {
+    /// What happens to the call that is about to be made.
+    fn next(&self, call: Call) -> Option<Kind> {
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut lost = None;
-        faults.retain_mut(|fault| {
-            if fault.call != call {
-                return true;
-            }
-            if fault.before == 0 {
-                lost = lost.or(Some(fault.lost));
-                return false;
-            }
+        let (mut due, coming) = std::mem::take(&mut *faults)
+            .into_iter()
+            .partition::<Vec<_>, _>(|fault| fault.call == call && fault.before == 0);
+        *faults = coming;
+        for fault in faults.iter_mut().filter(|fault| fault.call == call) {
             fault.before -= 1;
-            true
-        });
-        lost
+        }
+        due.drain(..).next().map(|fault| fault.kind)
     }
 
     async fn through<T: Send>(
@@ -140,13 +171,28 @@ impl<S> Faulty<S> {
     {
         match self.next(call) {
             None => operation.await,
-            Some(Lost::Request) => Err(unavailable(call)),
-            Some(Lost::Answer) => {
+            Some(Kind::Lost(Lost::Request)) => Err(unavailable(call)),
+            Some(Kind::Lost(Lost::Answer)) => {
                 operation.await?;
                 Err(unavailable(call))
             }
+            Some(Kind::Held { at: Lost::Request, reached, released }) => {
+                wait(reached, released).await;
+                operation.await
+            }
+            Some(Kind::Held { at: Lost::Answer, reached, released }) => {
+                let answer = operation.await;
+                wait(reached, released).await;
+                answer
+            }
         }
     }
+}
+
+async fn wait(reached: oneshot::Sender<()>, released: oneshot::Receiver<()>) {
+    // Whoever holds the call may be gone: then it goes on.
+    let _ = reached.send(());
+    let _ = released.await;
 }
 
 fn unavailable(call: Call) -> StorageError {

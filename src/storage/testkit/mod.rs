@@ -16,7 +16,7 @@
 //! [`run_shared`] does so for two handles on one database, and [`run_large`] with many rows.
 //!
 //! Run it a second time over [`Yielding`], which widens the gaps in which a race can go wrong.
-//! [`Faulty`] is a store whose requests or answers get lost, for the tests of what calls a store.
+//! [`Faulty`] is a store whose requests or answers get lost or wait, for the tests of what calls a store.
 //!
 //! A store may remove by itself what ended more than a minute before the present of any write; nothing
 //! here expects such rows to be there.
@@ -84,7 +84,7 @@ pub use endings::{
     attack_22_what_ends_access_ends_all_of_that_client,
     attack_22_what_is_on_its_way_for_a_client_that_loses_access_is_dead,
 };
-pub use faulty::{Call, Faulty, Lost};
+pub use faulty::{Call, Faulty, Held, Lost};
 pub use fidelity::{
     hostile_texts_are_kept_byte_for_byte, long_texts_are_kept_byte_for_byte, narrowed_tokens_are_kept,
     users_that_look_alike_are_apart,

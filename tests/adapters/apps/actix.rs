@@ -3,12 +3,11 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpMessage as _, HttpRequest};
-use grantor::Principal;
+use grantor::{Principal, Server};
 
 use super::{OWN_CORS, START_PAGE, Session, by_either, by_token, guard};
-use crate::support::World;
 
-pub(crate) fn actix_app(world: &World) -> impl FnOnce(&mut ServiceConfig) + Clone + Send + use<> {
+pub(crate) fn actix_app(server: &Server) -> impl FnOnce(&mut ServiceConfig) + Clone + Send + use<> {
     async fn token(method: Method, principal: Principal) -> String {
         by_token(method.as_str(), &principal)
     }
@@ -21,8 +20,8 @@ pub(crate) fn actix_app(world: &World) -> impl FnOnce(&mut ServiceConfig) + Clon
     async fn session(request: HttpRequest) -> Option<Session> {
         request.extensions().get::<Session>().cloned()
     }
-    let (read, write) = (guard(world, "/api", "projects:read"), guard(world, "/api", "projects:write"));
-    let (mcp, routes) = (guard(world, "/mcp", ""), grantor::actix::routes_with(&world.server, session));
+    let (read, write) = (guard(server, "/api", "projects:read"), guard(server, "/api", "projects:write"));
+    let (mcp, routes) = (guard(server, "/mcp", ""), grantor::actix::routes_with(server, session));
     move |config| {
         config
             .service(web::resource("/api").wrap(read.clone()).to(token))

@@ -3,14 +3,13 @@ use ::axum::middleware::{Next, from_fn};
 use ::axum::response::Response;
 use ::axum::routing::any;
 use ::axum::{Extension, Router};
-use grantor::Principal;
 use grantor::tower::OAuthService;
+use grantor::{Principal, Server};
 use http::{HeaderValue, Method};
 
 use super::{OWN_CORS, START_PAGE, Session, by_either, by_token, guard};
-use crate::support::World;
 
-pub(crate) fn axum_app(world: &World) -> Router {
+pub(crate) fn axum_app(server: &Server) -> Router {
     async fn token(method: Method, principal: Principal) -> String {
         by_token(method.as_str(), &principal)
     }
@@ -21,20 +20,20 @@ pub(crate) fn axum_app(world: &World) -> Router {
     ) -> String {
         by_either(method.as_str(), principal.as_ref(), session.as_ref())
     }
-    let read = guard(world, "/api", "projects:read");
+    let read = guard(server, "/api", "projects:read");
     Router::new()
         .route("/api", any(token).layer(read.clone()))
         .route("/api/either", any(either).layer(read.optional()))
         .route("/api/token-for-either", any(either).layer(read.clone()))
         .route("/api/either-for-token", any(token).layer(read.optional()))
         .route("/api/own-cors", any(|| async { ([OWN_CORS], "mine") }).layer(read.clone()))
-        .route("/api/write", any(token).layer(guard(world, "/api", "projects:write")))
-        .route("/mcp", any(token).layer(guard(world, "/mcp", "")))
-        .route("/mcp/either", any(either).layer(guard(world, "/mcp", "").optional()))
+        .route("/api/write", any(token).layer(guard(server, "/api", "projects:write")))
+        .route("/mcp", any(token).layer(guard(server, "/mcp", "")))
+        .route("/mcp/either", any(either).layer(guard(server, "/mcp", "").optional()))
         .route("/open", any(token))
         .route("/open/either", any(either))
         .nest("/nested", Router::new().route("/x", any(token)).layer(read))
-        .merge(grantor::axum::routes(&world.server))
+        .merge(grantor::axum::routes(server))
         .fallback(|| async { START_PAGE })
         .layer(from_fn(sessions))
 }
@@ -46,7 +45,7 @@ async fn sessions(mut request: Request, next: Next) -> Response {
 }
 
 /// The endpoints alone, as one service.
-pub(crate) fn tower_app(world: &World) -> Router {
-    let endpoints = OAuthService::new(&world.server);
+pub(crate) fn tower_app(server: &Server) -> Router {
+    let endpoints = OAuthService::new(server);
     Router::new().fallback_service(endpoints).layer(from_fn(sessions))
 }

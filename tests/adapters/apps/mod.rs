@@ -18,7 +18,7 @@ pub(crate) use salvo::salvo_app;
 pub(crate) use warp::warp_app;
 
 use grantor::host::EntropyError;
-use grantor::{Entropy, Guard, Host, HostError, MemoryStorage, Principal, SignIn, User};
+use grantor::{Entropy, Guard, Host, HostError, MemoryStorage, Principal, Server, SignIn, User};
 use http::request::Parts;
 
 use crate::support::World;
@@ -73,8 +73,8 @@ impl Host for App {
     }
 }
 
-fn guard(world: &World, resource: &str, scopes: &str) -> Guard {
-    world.server.resource(&format!("{}{resource}", world.origin())).unwrap().require(scopes).unwrap()
+fn guard(server: &Server, resource: &str, scopes: &str) -> Guard {
+    server.resource(resource).unwrap().require(scopes).unwrap()
 }
 
 const START_PAGE: &str = "the start page";

@@ -1,10 +1,9 @@
 use ::poem::http::Method;
 use ::poem::web::Data;
 use ::poem::{Endpoint, EndpointExt as _, IntoResponse as _, Request, Response, Route, endpoint, handler};
-use grantor::Principal;
+use grantor::{Principal, Server};
 
 use super::{OWN_CORS, START_PAGE, Session, by_either, by_token, guard};
-use crate::support::World;
 
 #[handler]
 fn token(method: Method, principal: Principal) -> String {
@@ -22,9 +21,9 @@ fn own_cors() -> Response {
     "mine".with_header(name, value).into_response()
 }
 
-pub(crate) fn poem_app(world: &World) -> impl Endpoint<Output = Response> + use<> {
-    let (read, write) = (guard(world, "/api", "projects:read"), guard(world, "/api", "projects:write"));
-    let mcp = guard(world, "/mcp", "");
+pub(crate) fn poem_app(server: &Server) -> impl Endpoint<Output = Response> + use<> {
+    let (read, write) = (guard(server, "/api", "projects:read"), guard(server, "/api", "projects:write"));
+    let mcp = guard(server, "/mcp", "");
     let routes = Route::new()
         .at("/api", token.with(read.clone()))
         .at("/api/either", either.with(read.optional()))
@@ -38,7 +37,7 @@ pub(crate) fn poem_app(world: &World) -> impl Endpoint<Output = Response> + use<
         .at("/open/either", either)
         .nest("/nested", Route::new().at("/x", token).with(read))
         .at("/*any", endpoint::make_sync(|_| START_PAGE));
-    grantor::poem::routes(routes, &world.server).before(sessions).map_to_response()
+    grantor::poem::routes(routes, server).before(sessions).map_to_response()
 }
 
 async fn sessions(mut request: Request) -> ::poem::Result<Request> {

@@ -6,10 +6,9 @@ use ::rocket::response::Responder as _;
 use ::rocket::route::{BoxFuture, Handler, Outcome};
 use ::rocket::shield::Shield;
 use ::rocket::{Build, Config, Rocket, Route, async_trait};
-use grantor::Principal;
+use grantor::{Principal, Server};
 
 use super::{OWN_CORS, START_PAGE, Session, by_either, by_token, guard};
-use crate::support::World;
 
 #[async_trait]
 impl<'r> FromRequest<'r> for Session {
@@ -60,16 +59,16 @@ fn all(path: &str, handler: impl Handler + Clone) -> Vec<Route> {
     [Get, Head, Post, Put, Patch, Delete, Trace, Options].map(|method| Route::new(method, path, handler.clone())).into()
 }
 
-pub(crate) fn rocket_app(world: &World) -> Rocket<Build> {
-    let (read, write) = (guard(world, "/api", "projects:read"), guard(world, "/api", "projects:write"));
-    let mcp = guard(world, "/mcp", "");
+pub(crate) fn rocket_app(server: &Server) -> Rocket<Build> {
+    let (read, write) = (guard(server, "/api", "projects:read"), guard(server, "/api", "projects:write"));
+    let mcp = guard(server, "/mcp", "");
     let config = Config { port: 0, log_level: ::rocket::config::LogLevel::Off, ..Config::debug_default() };
     let mut config = Config { ident: ::rocket::config::Ident::none(), ..config };
     config.shutdown.ctrlc = false;
     config.shutdown.signals.clear();
     ::rocket::custom(config)
         .attach(Shield::new())
-        .attach(grantor::rocket::fairing_with::<Session>(&world.server))
+        .attach(grantor::rocket::fairing_with::<Session>(server))
         .mount("/", read.protect([all("/api", token), all("/api/token-for-either", either)].concat()))
         .mount("/", read.protect(all("/api/own-cors", own_cors)))
         .mount("/", read.optional().protect(all("/api/either", either)))

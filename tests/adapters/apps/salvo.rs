@@ -1,8 +1,7 @@
 use ::salvo::prelude::{Depot, Request, Response, Router, Writer as _, handler};
-use grantor::Principal;
+use grantor::{Principal, Server};
 
 use super::{OWN_CORS, START_PAGE, Session, by_either, by_token, guard};
-use crate::support::World;
 
 #[handler]
 async fn token(request: &mut Request, principal: Principal) -> String {
@@ -35,9 +34,9 @@ async fn sessions(request: &mut Request, depot: &mut Depot) {
     }
 }
 
-pub(crate) fn salvo_app(world: &World) -> Router {
-    let (read, write) = (guard(world, "/api", "projects:read"), guard(world, "/api", "projects:write"));
-    let mcp = guard(world, "/mcp", "");
+pub(crate) fn salvo_app(server: &Server) -> Router {
+    let (read, write) = (guard(server, "/api", "projects:read"), guard(server, "/api", "projects:write"));
+    let mcp = guard(server, "/mcp", "");
     let session = |depot: &Depot| depot.get_typed::<Session>().ok().cloned();
     Router::with_hoop(sessions)
         .push(Router::with_path("api").hoop(read.clone()).goal(token))
@@ -51,6 +50,6 @@ pub(crate) fn salvo_app(world: &World) -> Router {
         .push(Router::with_path("open").goal(token))
         .push(Router::with_path("open/either").goal(either))
         .push(Router::with_path("nested").hoop(read).push(Router::with_path("x").goal(token)))
-        .push(grantor::salvo::routes_with(&world.server, session))
+        .push(grantor::salvo::routes_with(server, session))
         .push(Router::with_path("{**any}").goal(start_page))
 }

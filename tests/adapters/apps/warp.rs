@@ -4,11 +4,10 @@ use ::warp::filters::BoxedFilter;
 use ::warp::reply::{Reply, Response, with_header};
 use ::warp::{Filter, method, path};
 use grantor::warp::{guard as guarded_by, guarded, optional_guard};
-use grantor::{Guard, Principal};
+use grantor::{Guard, Principal, Server};
 use http::{HeaderMap, Method, StatusCode};
 
 use super::{OWN_CORS, START_PAGE, Session, by_either, by_token, guard};
-use crate::support::World;
 
 fn session() -> impl Filter<Extract = (Option<Session>,), Error = Infallible> + Clone + Send + Sync + 'static {
     ::warp::header::headers_cloned()
@@ -43,9 +42,9 @@ fn token_or_error(guard: &Guard) -> BoxedFilter<(Response,)> {
     .boxed()
 }
 
-pub(crate) fn warp_app(world: &World) -> BoxedFilter<(Response,)> {
-    let (read, write) = (guard(world, "/api", "projects:read"), guard(world, "/api", "projects:write"));
-    let mcp = guard(world, "/mcp", "");
+pub(crate) fn warp_app(server: &Server) -> BoxedFilter<(Response,)> {
+    let (read, write) = (guard(server, "/api", "projects:read"), guard(server, "/api", "projects:write"));
+    let mcp = guard(server, "/mcp", "");
     let (name, value) = OWN_CORS;
     let own_cors = guarded_by(&read).map(move |_| with_header("mine", name, value));
     let texts = path!("api").and(token(&read));
@@ -64,7 +63,7 @@ pub(crate) fn warp_app(world: &World) -> BoxedFilter<(Response,)> {
         .unify()
         .or(path!("open").map(|| StatusCode::INTERNAL_SERVER_ERROR.into_response()))
         .unify()
-        .or(grantor::warp::routes_with(&world.server, session()).map(Reply::into_response))
+        .or(grantor::warp::routes_with(server, session()).map(Reply::into_response))
         .unify()
         .or(::warp::any().map(|| START_PAGE.into_response()))
         .unify()
