@@ -122,7 +122,7 @@ async fn a_code_whose_exchange_lost_its_client_is_good_for_one_exchange_at_most(
 #[tokio::test]
 async fn a_refresh_that_lost_its_client_gives_the_same_pair_when_it_is_repeated() {
     for front in fronts().await {
-        let client = front.world.public_client().await;
+        let client = front.world.refreshing_client("none").await;
         for moment in moments(REFRESH) {
             let what = format!("{} {moment:?}", front.name);
             let code = front.world.code(&client).await;

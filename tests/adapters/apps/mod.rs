@@ -62,6 +62,7 @@ struct App;
 
 impl Host for App {
     async fn signed_in(&self, request: &Parts) -> Result<Option<User>, HostError> {
+        assert!(!request.headers.contains_key("x-panic"), "an error in the app");
         let session = request.extensions.get::<Option<Session>>().cloned().flatten();
         let odd = request.headers.get_all("x-odd").iter().map(|value| value.as_bytes().escape_ascii().to_string());
         let odd = odd.collect::<Vec<_>>().join("+");
