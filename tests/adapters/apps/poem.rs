@@ -1,3 +1,5 @@
+#![allow(clippy::needless_pass_by_value, reason = "a handler takes what poem's extractors give")]
+
 use ::poem::http::Method;
 use ::poem::web::Data;
 use ::poem::{Endpoint, EndpointExt as _, IntoResponse as _, Request, Response, Route, endpoint, handler};

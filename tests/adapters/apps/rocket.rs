@@ -55,7 +55,7 @@ fn start_page<'r>(request: &'r Request<'_>, _: Data<'r>) -> BoxFuture<'r> {
     Box::pin(async move { Outcome::from(request, START_PAGE) })
 }
 
-fn all(path: &str, handler: impl Handler + Clone) -> Vec<Route> {
+fn all(path: &str, handler: &(impl Handler + Clone)) -> Vec<Route> {
     [Get, Head, Post, Put, Patch, Delete, Trace, Options].map(|method| Route::new(method, path, handler.clone())).into()
 }
 
@@ -69,15 +69,15 @@ pub(crate) fn rocket_app(server: &Server) -> Rocket<Build> {
     ::rocket::custom(config)
         .attach(Shield::new())
         .attach(grantor::rocket::fairing_with::<Session>(server))
-        .mount("/", read.protect([all("/api", token), all("/api/token-for-either", either)].concat()))
-        .mount("/", read.protect(all("/api/own-cors", own_cors)))
-        .mount("/", read.optional().protect(all("/api/either", either)))
-        .mount("/", read.optional().protect(all("/api/either-for-token", token)))
-        .mount("/", write.protect(all("/api/write", token)))
-        .mount("/", mcp.protect(all("/mcp", token)))
-        .mount("/", mcp.optional().protect(all("/mcp/either", either)))
-        .mount("/", all("/open", token))
-        .mount("/", all("/open/either", either))
-        .mount("/nested", read.protect(all("/x", token)))
-        .mount("/", all("/<_..>", start_page))
+        .mount("/", read.protect([all("/api", &token), all("/api/token-for-either", &either)].concat()))
+        .mount("/", read.protect(all("/api/own-cors", &own_cors)))
+        .mount("/", read.optional().protect(all("/api/either", &either)))
+        .mount("/", read.optional().protect(all("/api/either-for-token", &token)))
+        .mount("/", write.protect(all("/api/write", &token)))
+        .mount("/", mcp.protect(all("/mcp", &token)))
+        .mount("/", mcp.optional().protect(all("/mcp/either", &either)))
+        .mount("/", all("/open", &token))
+        .mount("/", all("/open/either", &either))
+        .mount("/nested", read.protect(all("/x", &token)))
+        .mount("/", all("/<_..>", &start_page))
 }
