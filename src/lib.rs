@@ -38,6 +38,7 @@
 //! | `rocket` | `grantor::rocket`: the routes, the guard around routes and the request guard |
 //! | `salvo` | `grantor::salvo`: the router, the guard as a hoop and the extractor |
 //! | `warp` | `grantor::warp`: the endpoints and the guard as filters |
+//! | `oxide-auth`, `oxide-auth-async` | `grantor::oxide`, `grantor::oxide_async`: the way over from these crates |
 //! | `sqlite` | `grantor::SqliteStorage`: a file, durable and without a server |
 //! | `postgres` | `grantor::PostgresStorage`: one database for many instances of the app |
 //! | `fetch` | `grantor::GuardedFetcher`: gets metadata documents and keys of clients, and nothing from your own network |
@@ -66,6 +67,10 @@ pub mod web;
 pub use adapters::actix;
 #[cfg(feature = "axum")]
 pub use adapters::axum;
+#[cfg(feature = "oxide-auth")]
+pub use adapters::oxide;
+#[cfg(feature = "oxide-auth-async")]
+pub use adapters::oxide_async;
 #[cfg(feature = "poem")]
 pub use adapters::poem;
 #[cfg(feature = "rocket")]

@@ -8,6 +8,12 @@ mod actix_guard;
 pub mod axum;
 #[cfg(any(feature = "actix", feature = "tower"))]
 mod gate;
+#[cfg(feature = "oxide-auth")]
+pub mod oxide;
+#[cfg(feature = "oxide-auth-async")]
+pub mod oxide_async;
+#[cfg(feature = "oxide-auth")]
+mod oxide_clients;
 #[cfg(feature = "poem")]
 pub mod poem;
 #[cfg(feature = "rocket")]

@@ -8,6 +8,7 @@ use crate::protocol::grant::{Holder, Subject};
 use crate::protocol::resource::ResourceUri;
 use crate::protocol::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::protocol::secret::OrderedId;
+use crate::protocol::time::Timestamp;
 
 /// Who sent a request, what they may do and by which grant. Only a guard makes one.
 #[derive(Debug, Clone)]
@@ -90,6 +91,12 @@ impl Principal {
     #[must_use]
     pub fn resource(&self) -> &ResourceUri {
         self.guard.resource()
+    }
+
+    /// When the token ends, unless it is revoked before.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.token.expires_at
     }
 
     /// The grant that the token belongs to.

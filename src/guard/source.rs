@@ -43,7 +43,8 @@ impl Source {
             // In a box, so that requests which ask nobody else carry no room for it.
             Self::Elsewhere(remote) => {
                 let StoredAccess { token, grant, .. } = Box::pin(remote.look_up(presented, text, clock)).await?;
-                Ok(GoodToken { id: token.id, grant, of_its_own: Some(token.scopes), asked: None })
+                let (id, expires_at) = (token.id, token.expires_at);
+                Ok(GoodToken { id, grant, expires_at, of_its_own: Some(token.scopes), asked: None })
             }
         }
     }

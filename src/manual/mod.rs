@@ -28,6 +28,15 @@ pub mod doctor {
     #![doc = include_str!("doctor.md")]
 }
 
+/// The way over from oxide-auth: what an app keeps, what it changes, and what is different afterwards.
+pub mod oxide_auth {
+    #![cfg_attr(
+        not(feature = "oxide-auth"),
+        allow(rustdoc::broken_intra_doc_links, reason = "it links to the bridge, which is a feature")
+    )]
+    #![doc = include_str!("oxide_auth.md")]
+}
+
 /// Running it: keys, instances, clients and people that have to go, registration, and what to watch.
 pub mod operations {
     #![doc = include_str!("operations.md")]

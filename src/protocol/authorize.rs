@@ -265,11 +265,20 @@ impl ValidRequest {
 }
 
 fn redirect_uri(parameters: &Parameters<'_>, client: &Client) -> Result<VerifiedRedirectUri, PageReason> {
-    let presented = match (parameters.one("redirect_uri"), client.metadata.redirect_uris.as_slice()) {
-        (Ok(Some(presented)), _) => presented,
+    let presented = parameters.one("redirect_uri").map_err(|_| PageReason::RedirectUriMissing)?;
+    verified_redirect_uri(presented, client)
+}
+
+/// Where answers to a client go that names `presented`, or nothing.
+///
+/// # Errors
+/// If it did not register that, or more than one if it names nothing.
+pub fn verified_redirect_uri(presented: Option<&str>, client: &Client) -> Result<VerifiedRedirectUri, PageReason> {
+    let presented = match (presented, client.metadata.redirect_uris.as_slice()) {
+        (Some(presented), _) => presented,
         // RFC 6749 §3.1.2.3: may be left out only if there is exactly one
-        (Ok(None), [only]) => only.as_str(),
-        (Ok(None) | Err(_), _) => return Err(PageReason::RedirectUriMissing),
+        (None, [only]) => only.as_str(),
+        (None, _) => return Err(PageReason::RedirectUriMissing),
     };
     client.verify_redirect(presented).ok_or(PageReason::RedirectUriNotRegistered)
 }

@@ -49,6 +49,8 @@ pub struct GoodToken {
     pub id: OrderedId,
     /// The grant that it belongs to.
     pub grant: Arc<Grant>,
+    /// When it ends, unless it is revoked before.
+    pub expires_at: Timestamp,
     /// What it allows, by the names of scopes, unless that is all that its grant does.
     pub of_its_own: Option<ScopeSet>,
     /// What of that was asked for, if the rest came with it.
@@ -90,7 +92,8 @@ pub fn check(
         // Many grants share the text of their scopes: threads that counted it would wait for each other.
         None => ((!stored.scopes.is(&stored.grant.scopes)).then(|| stored.scopes.clone()), None),
     };
-    Ok(GoodToken { id: stored.id, grant: Arc::clone(stored.grant), of_its_own, asked })
+    let expires_at = stored.expires_at;
+    Ok(GoodToken { id: stored.id, grant: Arc::clone(stored.grant), expires_at, of_its_own, asked })
 }
 
 /// The value of `WWW-Authenticate` (RFC 6750 §3, RFC 9728 §5.1): one challenge, quoted values.

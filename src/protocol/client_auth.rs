@@ -212,6 +212,13 @@ impl Presented {
     }
 }
 
+/// Whether a client proves who it is by that secret, or a public one by none, where it is not seen how it was sent.
+#[must_use]
+pub fn is_proven_by(secret: Option<&str>, client: Option<&Client>, now: Timestamp) -> bool {
+    let presented = secret.map(SecretHash::of_text).map(|hash| PresentedSecret { as_sent: hash, decoded: hash });
+    by_secret(presented.as_ref(), client, now).is_ok() && client.is_some_and(|client| !client.blocked)
+}
+
 fn by_secret(
     presented: Option<&PresentedSecret>,
     client: Option<&Client>,

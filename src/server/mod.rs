@@ -18,6 +18,8 @@ mod fetch_budget;
 mod grants;
 mod hooks;
 mod introspect;
+#[cfg(feature = "oxide-auth")]
+mod known;
 mod manage;
 mod metadata_documents;
 mod register;
