@@ -21,7 +21,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("server", &["protocol", "storage", "host", "pages", "guard"]),
     // The HTTP boundary speaks the protocol's requests and the host's views.
     ("web", &["server", "guard", "protocol", "host"]),
-    ("adapters", &["web", "guard", "server", "protocol"]),
+    // What comes from another library may be a page of the host's.
+    ("adapters", &["web", "guard", "server", "protocol", "host"]),
     // It looks at a server from outside, and is no part of one.
     ("doctor", &["protocol", "host"]),
     ("manual", &[]),

@@ -14,6 +14,8 @@ pub mod oxide;
 pub mod oxide_async;
 #[cfg(feature = "oxide-auth")]
 mod oxide_clients;
+#[cfg(feature = "oxide-auth")]
+mod oxide_consent;
 #[cfg(feature = "poem")]
 pub mod poem;
 #[cfg(feature = "rocket")]

@@ -21,6 +21,7 @@ use oxide_auth::primitives::scope::{ParseScopeErr, Scope};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 pub use super::oxide_clients::{ImportError, Imported, import_confidential, import_public};
+pub use super::oxide_consent::{Consent, Decisions, Request};
 
 use crate::guard::{Guard, Principal};
 use crate::protocol::client::ClientId;

@@ -1,14 +1,24 @@
 //! The same as [`oxide`](super::oxide) for apps that use `oxide-auth-async` 0.2, as types of their own: nobody waits.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use bytes::Bytes;
+use oxide_auth::endpoint::Solicitation;
 use oxide_auth::primitives::grant::Grant;
 use oxide_auth::primitives::issuer::{IssuedToken, RefreshedToken};
 use oxide_auth::primitives::registrar::{BoundClient, ClientUrl, PreGrant, RegistrarError};
 use oxide_auth::primitives::scope::Scope;
+use oxide_auth_async::endpoint::OwnerSolicitor;
 use oxide_auth_async::primitives;
+use tokio::sync::Mutex;
+
+pub use super::oxide::{ImportError, Imported, Request, from_oxide, import_confidential, import_public, to_oxide};
 
 use super::oxide;
+use super::oxide_consent::{Ask, Word, decide, show};
 use crate::guard::Guard;
+use crate::host::{ConsentUi, ConsentView, DecidedView, ErrorView, HostError, Page};
 use crate::server::Server;
 
 /// Tells oxide-auth's guards what our tokens are worth. It mints nothing: what would, gives its error.
@@ -66,5 +76,60 @@ impl primitives::Registrar for Registrar {
 
     async fn check(&self, client_id: &str, passphrase: Option<&[u8]>) -> Result<(), RegistrarError> {
         self.0.checked(client_id, passphrase).await
+    }
+}
+
+/// A [`ConsentUi`] that asks an `OwnerSolicitor` of `oxide-auth-async`; pages of other kinds are made by `U`.
+#[derive(Debug)]
+pub struct Consent<S, U> {
+    solicitor: Arc<Mutex<S>>,
+    others: U,
+}
+
+impl<S: OwnerSolicitor<Request> + Send + 'static, U: ConsentUi> Consent<S, U> {
+    /// See [`oxide::Consent::new`].
+    pub fn new(solicitor: S, others: U) -> (Self, Decisions<S>) {
+        let solicitor = Arc::new(Mutex::new(solicitor));
+        (Self { solicitor: Arc::clone(&solicitor), others }, Decisions(solicitor))
+    }
+}
+
+impl<S: OwnerSolicitor<Request> + Send + 'static, U: ConsentUi> ConsentUi for Consent<S, U> {
+    async fn consent(&self, view: &ConsentView) -> Result<Page, HostError> {
+        show(&Asking(&self.solicitor), view).await
+    }
+
+    async fn decided(&self, view: &DecidedView) -> Result<Page, HostError> {
+        self.others.decided(view).await
+    }
+
+    async fn error(&self, view: &ErrorView) -> Result<Page, HostError> {
+        self.others.error(view).await
+    }
+}
+
+/// Takes the answers to the pages of a [`Consent`].
+#[derive(Debug)]
+pub struct Decisions<S>(Arc<Mutex<S>>);
+
+impl<S> Clone for Decisions<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S: OwnerSolicitor<Request> + Send + 'static> Decisions<S> {
+    /// See [`oxide::Decisions::take`].
+    pub async fn take(&self, server: &Server, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        decide(&Asking(&self.0), server, request).await
+    }
+}
+
+struct Asking<'a, S>(&'a Mutex<S>);
+
+impl<S: OwnerSolicitor<Request> + Send> Ask for Asking<'_, S> {
+    async fn ask(&self, mut request: Request, grant: PreGrant, state: &str) -> Word {
+        let mut solicitor = self.0.lock().await;
+        solicitor.check_consent(&mut request, Solicitation::new(&grant).with_state(state)).await.into()
     }
 }

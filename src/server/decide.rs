@@ -97,7 +97,7 @@ impl Server {
         }
     }
 
-    async fn resume(
+    pub(super) async fn resume(
         &self,
         request: &Parts,
         returned: ReturnedPrompt,

@@ -43,6 +43,8 @@ pub(crate) use decide::Decision;
 use documents::Documents;
 pub(crate) use documents::Paths;
 pub use grants::ConnectedApp;
+#[cfg(feature = "oxide-auth")]
+pub(crate) use known::Asked;
 pub use metadata_documents::MetadataDocuments;
 pub use resources::{ChangeResourcesError, Resources};
 pub use scopes::{ChangeScopesError, Scopes};

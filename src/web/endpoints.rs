@@ -194,7 +194,7 @@ impl Server {
         }
     }
 
-    fn has_tls(&self) -> bool {
+    pub(super) fn has_tls(&self) -> bool {
         self.issuer().is_https()
     }
 }

@@ -1,6 +1,8 @@
 //! The HTTP boundary: `Request<Bytes>` in, `Response<Bytes>` out, for every framework.
 
 mod answer;
+#[cfg(feature = "oxide-auth")]
+mod asked;
 mod cookie;
 mod endpoints;
 mod form_post;
@@ -15,6 +17,8 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, header};
 use tracing::Instrument as _;
 
+#[cfg(feature = "oxide-auth")]
+pub(crate) use asked::page;
 pub(crate) use routes::Endpoint;
 pub use routes::RoutePattern;
 
