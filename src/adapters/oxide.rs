@@ -160,7 +160,7 @@ pub fn to_oxide(scopes: &ScopeSet) -> Result<Scope, ParseScopeErr> {
 /// oxide-auth's scopes as ours. Its own order is another one each time.
 ///
 /// # Errors
-/// If they are more than we take.
+/// If one of them is none here, which oxide-auth's own reading does not let through.
 pub fn from_oxide(scope: &Scope) -> Result<ScopeSet, crate::protocol::scope::InvalidScope> {
     ScopeSet::parse(&scope.to_string())
 }
