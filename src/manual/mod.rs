@@ -35,6 +35,13 @@ pub mod oxide_auth {
         allow(rustdoc::broken_intra_doc_links, reason = "it links to the bridge, which is a feature")
     )]
     #![doc = include_str!("oxide_auth.md")]
+    #![doc = "```text"]
+    #![doc = include_str!("../../examples/oxide_auth/before.rs")]
+    #![doc = "```"]
+    #![doc = "After, the solicitor, the scopes and the guarded route are as they were:"]
+    #![doc = "```text"]
+    #![doc = include_str!("../../examples/oxide_auth/after.rs")]
+    #![doc = "```"]
 }
 
 /// Running it: keys, instances, clients and people that have to go, registration, and what to watch.

@@ -9,6 +9,8 @@ mod after;
 mod before;
 mod clients;
 mod consent;
+mod differences;
+mod engines;
 mod migrated;
 mod scopes;
 #[path = "../support/mod.rs"]

@@ -31,6 +31,9 @@ fn before_oxide_auth_does_it_all() {
     let token: serde_json::Value = serde_json::from_str(token.body.unwrap().as_str()).unwrap();
     let read = app.notes(with_token(token["access_token"].as_str().unwrap()));
     assert_eq!(read.unwrap(), "the notes of ada");
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", token["refresh_token"].as_str().unwrap())];
+    let renewed = app.refresh(Request { urlbody: parameters(&refresh), ..Request::default() }).unwrap();
+    assert_eq!(renewed.status, Status::Ok);
 }
 
 #[tokio::test(flavor = "multi_thread")]
