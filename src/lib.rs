@@ -47,7 +47,7 @@
 //! | `metrics` | counters and durations through the `metrics` facade; see [`manual::audit`] |
 //! | `testkit` | `grantor::storage::testkit`: the conformance kit for stores |
 //!
-//! Features only add; nothing is relaxed by one. Without any, the endpoints are one function,
+//! Features only add; nothing is relaxed by one; [`manual::features`] says what each costs. Without any, the endpoints are one function,
 //! [`Server::handle`], from `http::Request<Bytes>` to `http::Response<Bytes>`.
 
 pub mod adapters;

@@ -121,8 +121,8 @@ impl fmt::Debug for ResourceGuard {
     }
 }
 
-/// The guard of a route: a tower layer (feature `tower`), an actix middleware (feature `actix`), or to be
-/// asked by [`Guard::check`].
+/// The guard of a route, in the idiom of a framework (a tower layer, a middleware of actix-web or poem, a hoop of Salvo,
+/// a filter of warp, or around routes of Rocket), or to be asked by [`Guard::check`].
 ///
 /// It answers before the route looks at method, version or content, and it fails closed.
 #[derive(Clone)]

@@ -28,6 +28,11 @@ pub mod doctor {
     #![doc = include_str!("doctor.md")]
 }
 
+/// Which feature to take, and what each costs in packages and build time.
+pub mod features {
+    #![doc = include_str!("features.md")]
+}
+
 /// The way over from oxide-auth: what an app keeps, what it changes, and what is different afterwards.
 pub mod oxide_auth {
     #![cfg_attr(

@@ -12,12 +12,10 @@ use axum::body::Body;
 use bytes::Bytes;
 use grantor::MemoryStorage;
 use http::{HeaderValue, Request, Response, header};
-use poem::listener::{Acceptor as _, Listener as _};
-use rocket::fairing::AdHoc;
-use salvo::conn::Listener as _;
 use tower::ServiceExt as _;
 
 use crate::apps::{Session, actix_app, actix_sessions, axum_app, poem_app, rocket_app, salvo_app, tower_app, warp_app};
+use crate::served;
 use crate::support::World;
 
 type Send = Box<dyn Fn(Request<Bytes>) -> Pin<Box<dyn Future<Output = Response<Bytes>>>>>;
@@ -164,35 +162,22 @@ impl<S> Front<S> {
     }
 
     pub(crate) async fn poem_socket(world: World<S>) -> Self {
-        let acceptor = poem::listener::TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
-        let origin = format!("http://{}", acceptor.local_addr().remove(0).as_socket_addr().unwrap());
-        tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(poem_app(&world.server)));
+        let origin = served::poem(poem_app(&world.server)).await;
         Self::socket("poem", world, origin)
     }
 
     pub(crate) async fn salvo_socket(world: World<S>) -> Self {
-        let acceptor = salvo::conn::TcpListener::new("127.0.0.1:0").bind().await;
-        let origin = format!("http://{}", acceptor.local_addr().unwrap());
-        tokio::spawn(salvo::Server::new(acceptor).serve(salvo_app(&world.server)));
+        let origin = served::salvo(salvo_app(&world.server)).await;
         Self::socket("salvo", world, origin)
     }
 
     pub(crate) async fn warp_socket(world: World<S>) -> Self {
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(warp::serve(warp_app(&world.server)).incoming(listener).run());
+        let origin = served::warp(warp_app(&world.server)).await;
         Self::socket("warp", world, origin)
     }
 
     pub(crate) async fn rocket_socket(world: World<S>) -> Self {
-        let (tell, told) = tokio::sync::oneshot::channel();
-        let tell = std::sync::Mutex::new(Some(tell));
-        let up = AdHoc::on_liftoff("up", move |rocket| {
-            tell.lock().unwrap().take().unwrap().send(rocket.config().port).unwrap();
-            Box::pin(async {})
-        });
-        tokio::spawn(rocket_app(&world.server).attach(up).launch());
-        let origin = format!("http://127.0.0.1:{}", told.await.unwrap());
+        let origin = served::rocket(rocket_app(&world.server)).await;
         Self { hears: rocket_hears, ..Self::socket("rocket", world, origin) }
     }
 

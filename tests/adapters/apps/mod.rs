@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) use actix::{actix_app, actix_sessions};
 pub(crate) use axum::{axum_app, tower_app};
 pub(crate) use poem::poem_app;
-pub(crate) use rocket::rocket_app;
+pub(crate) use rocket::{quiet, rocket_app};
 pub(crate) use salvo::salvo_app;
 pub(crate) use warp::warp_app;
 

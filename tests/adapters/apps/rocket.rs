@@ -1,3 +1,4 @@
+use ::rocket::config::{Ident, LogLevel};
 use ::rocket::data::Data;
 use ::rocket::http::Method::{Delete, Get, Head, Options, Patch, Post, Put, Trace};
 use ::rocket::http::Status;
@@ -59,14 +60,18 @@ fn all(path: &str, handler: &(impl Handler + Clone)) -> Vec<Route> {
     [Get, Head, Post, Put, Patch, Delete, Trace, Options].map(|method| Route::new(method, path, handler.clone())).into()
 }
 
+/// On any free port, without a word of its own in answers and logs.
+pub(crate) fn quiet() -> Config {
+    let mut config = Config { port: 0, log_level: LogLevel::Off, ident: Ident::none(), ..Config::debug_default() };
+    config.shutdown.ctrlc = false;
+    config.shutdown.signals.clear();
+    config
+}
+
 pub(crate) fn rocket_app(server: &Server) -> Rocket<Build> {
     let (read, write) = (guard(server, "/api", "projects:read"), guard(server, "/api", "projects:write"));
     let mcp = guard(server, "/mcp", "");
-    let config = Config { port: 0, log_level: ::rocket::config::LogLevel::Off, ..Config::debug_default() };
-    let mut config = Config { ident: ::rocket::config::Ident::none(), ..config };
-    config.shutdown.ctrlc = false;
-    config.shutdown.signals.clear();
-    ::rocket::custom(config)
+    ::rocket::custom(quiet())
         .attach(Shield::new())
         .attach(grantor::rocket::fairing_with::<Session>(server))
         .mount("/", read.protect([all("/api", &token), all("/api/token-for-either", &either)].concat()))
