@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::Command;
 
+const PAGE: &str = include_str!("../src/manual/features.md");
 const AT_MOST: usize = 60;
 const NEVER: &[&str] = &["tokio", "hyper", "axum", "actix", "sqlx", "askama", "tower", "rusqlite"];
 
@@ -21,12 +22,32 @@ fn without_features_there_are_few_packages() {
     assert!(packages.len() <= AT_MOST, "{packages:#?}");
 }
 
+/// The page that says what each feature costs is right about the packages: `benches/features` makes its table.
+#[test]
+fn the_page_of_features_says_how_many_packages_each_brings() {
+    let manifest = include_str!("../Cargo.toml");
+    let features = manifest.split("[features]\n").nth(1).unwrap().split("\n[").next().unwrap();
+    let names = features.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name);
+    let names: Vec<_> = names.filter(|name| !name.starts_with('#') && !["default", "https"].contains(name)).collect();
+    assert!(names.len() > 15, "{names:?}");
+    for name in ["none"].into_iter().chain(names) {
+        let feature = if name == "none" { "" } else { name };
+        let row = format!("| {name} | {} |", packages_of(feature, "normal,build").len());
+        assert!(PAGE.lines().any(|line| line.starts_with(&row)), "the page has no row {row:?}");
+    }
+}
+
 /// Name and version of every package of a build without features, grantor itself excluded.
 fn packages() -> BTreeSet<String> {
+    packages_of("", "normal")
+}
+
+fn packages_of(features: &str, edges: &str) -> BTreeSet<String> {
     // Whatever built this test has fetched everything, so no network is needed.
-    let arguments = ["tree", "--offline", "--no-default-features", "-e", "normal", "--prefix", "none"];
+    let arguments = ["tree", "--offline", "--no-default-features", "--features", features];
     let output = Command::new(env!("CARGO"))
         .args(arguments)
+        .args(["-e", edges, "--prefix", "none", "--no-dedupe"])
         .args(["--color", "never"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()

@@ -45,9 +45,9 @@ impl App {
     }
 
     /// `GET /api/notes`
-    pub fn notes(&mut self, request: Request) -> Result<String, Response> {
+    pub fn notes(&mut self, request: Request) -> Result<String, Box<Response>> {
         let grant = resource_flow(&mut self.tokens, &self.reading).execute(request);
-        let grant = grant.map_err(|refused| refused.unwrap_or_default())?;
+        let grant = grant.map_err(|refused| Box::new(refused.unwrap_or_default()))?;
         Ok(format!("the notes of {}", grant.owner_id))
     }
 }

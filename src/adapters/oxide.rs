@@ -3,7 +3,7 @@
 //!
 //! oxide-auth's traits do not wait: what is here blocks its thread until the store has answered. In a runtime of tokio
 //! that has a single thread, whoever has to wait gets an error instead, as nobody would wake it. Apps that use
-//! `oxide-auth-async` take [`oxide_async`](super::oxide_async).
+//! `oxide-auth-async` take `grantor::oxide_async`.
 
 use std::pin::pin;
 use std::sync::Arc;

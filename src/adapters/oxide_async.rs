@@ -1,4 +1,4 @@
-//! The same as [`oxide`](super::oxide) for apps that use `oxide-auth-async` 0.2, as types of their own: nobody waits.
+//! The same as [`oxide`] for apps that use `oxide-auth-async` 0.2, as types of their own: nobody waits.
 
 use std::sync::Arc;
 

@@ -89,7 +89,7 @@ where
     Endpoints::<S> { patterns: server.routes().into(), of: Answering::Server(server.clone()), session: PhantomData }
 }
 
-/// The metadata of a resource in another process than its authorization server, to be attached like [`fairing`].
+/// The metadata of a resource in another process than its authorization server, to be attached like [`fairing()`].
 #[must_use]
 pub fn resource_fairing(resource: &ResourceServer) -> impl Fairing {
     let (patterns, of) = (resource.routes().into(), Answering::Resource(resource.clone()));

@@ -36,7 +36,7 @@ pub mod features {
 /// The way over from oxide-auth: what an app keeps, what it changes, and what is different afterwards.
 pub mod oxide_auth {
     #![cfg_attr(
-        not(feature = "oxide-auth"),
+        not(feature = "oxide-auth-async"),
         allow(rustdoc::broken_intra_doc_links, reason = "it links to the bridge, which is a feature")
     )]
     #![doc = include_str!("oxide_auth.md")]

@@ -1,5 +1,7 @@
 //! A resource in another process than its authorization server: the guard and the metadata in each framework.
 
+#![allow(clippy::needless_pass_by_value, reason = "a handler takes what extractors give")]
+
 use grantor::Principal;
 use poem::EndpointExt as _;
 use rocket::routes;
