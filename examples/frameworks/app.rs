@@ -45,7 +45,7 @@ impl App {
             .resource("/api")
             .registration(Registration::Open)
             .build()?;
-        println!("{origin} is served by {}; Ada's password is {password}", module_path!());
+        println!("{origin} is served by {}; Ada's password is {password}", env!("CARGO_BIN_NAME"));
         Ok((Self { oauth, people, origin }, port))
     }
 

@@ -1,7 +1,7 @@
 //! A fairing for Rocket that brings the endpoints, the guard around routes, and the principal as a request guard.
 //!
-//! Rocket drops header fields that are not UTF-8 before anything else sees them, and refuses methods that it does not
-//! know.
+//! What Rocket does before anything else sees a request: it drops header fields that are not UTF-8, refuses methods that
+//! it does not know, and takes a form's first field for the method if that is called `_method`.
 
 use std::io::Cursor;
 use std::marker::PhantomData;

@@ -125,6 +125,7 @@ async fn read(body: impl Stream<Item = Result<impl Buf, warp::Error>>) -> Bytes 
 }
 
 /// Lets requests through and extracts who came, and rejects all others: [`guarded`] makes the rejection the answer.
+/// Where several routes of a path have guards of their own, warp asks one after the other.
 #[must_use]
 pub fn guard(guard: &Guard) -> BoxedFilter<(Principal,)> {
     let guard = guard.clone();

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use url::Url;
 use visitor::Visitor;
 
-const FRAMEWORKS: [&str; 5] = ["actix", "poem", "rocket", "salvo", "warp"];
+const FRAMEWORKS: [&str; 6] = ["actix", "axum", "poem", "rocket", "salvo", "warp"];
 const CALLBACK: &str = "http://127.0.0.1:7777/callback";
 
 /// Registers a public client as RFC 7591 §3.1 has it, and gives its id.

@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use grantor::oxide::{Consent, Request};
 use grantor::pages::Pages;
-use grantor::{MemoryStorage, NewClient, Registration, Server};
+use grantor::{ConsentUi, MemoryStorage, NewClient, Registration, Server};
 use oxide_auth::endpoint::{OwnerConsent, OwnerSolicitor, Solicitation};
 use oxide_auth::frontends::simple::request::Response;
 
-use crate::support::{Answer, CHALLENGE, encode};
+use crate::engines::honest;
+use crate::support::{Answer, encode};
 use crate::{CALLBACK, People, Scene, pressed};
 
 #[tokio::test]
@@ -62,30 +63,37 @@ impl OwnerSolicitor<Request> for Odd {
     }
 }
 
+pub(crate) async fn server(consent: impl ConsentUi) -> Server {
+    let oauth = Server::builder("https://notes.example")
+        .storage(MemoryStorage::new())
+        .host(People)
+        .scope("notes:read", "Read your notes")
+        .default_scopes("notes:read")
+        .resource("/api")
+        .consent_ui(consent)
+        .registration(Registration::Open)
+        .build()
+        .unwrap();
+    oauth.create_client(NewClient::public("Helper").id("helper").redirect_uri(CALLBACK)).await.unwrap();
+    oauth
+}
+
+pub(crate) async fn ask(oauth: &Server) -> Answer {
+    ask_with(oauth, "session=ada").await
+}
+
+pub(crate) async fn ask_with(oauth: &Server, cookies: &str) -> Answer {
+    let query = encode(&honest("helper"));
+    let get = http::Request::get(format!("/oauth/authorize?{query}")).header("cookie", cookies);
+    Answer(oauth.handle(get.body(Bytes::new()).unwrap()).await)
+}
+
 #[tokio::test]
 async fn a_solicitor_that_does_not_ask_or_names_somebody_else_lets_nobody_in() {
-    let query = encode(&[
-        ("response_type", "code"),
-        ("client_id", "helper"),
-        ("redirect_uri", CALLBACK),
-        ("code_challenge", CHALLENGE),
-        ("code_challenge_method", "S256"),
-    ]);
     for (name, is_let_in) in [("hasty", false), ("mallory", false), ("ada", true)] {
         let (consent, decisions) = Consent::new(Odd(name), Pages::new());
-        let oauth = Server::builder("https://notes.example")
-            .storage(MemoryStorage::new())
-            .host(People)
-            .scope("notes:read", "Read your notes")
-            .default_scopes("notes:read")
-            .resource("/api")
-            .consent_ui(consent)
-            .registration(Registration::Open)
-            .build()
-            .unwrap();
-        oauth.create_client(NewClient::public("Helper").id("helper").redirect_uri(CALLBACK)).await.unwrap();
-        let get = http::Request::get(format!("/oauth/authorize?{query}")).header("cookie", "session=ada");
-        let page = Answer(oauth.handle(get.body(Bytes::new()).unwrap()).await);
+        let oauth = server(consent).await;
+        let page = ask(&oauth).await;
         if name == "hasty" {
             assert!(page.status().is_server_error() && page.location().is_none(), "{}", page.status());
             continue;

@@ -15,6 +15,7 @@ mod migrated;
 mod scopes;
 #[path = "../support/mod.rs"]
 mod support;
+mod twin;
 mod validation;
 
 use bytes::Bytes;
