@@ -14,7 +14,7 @@ use http::{Method, Response as HttpResponse, StatusCode};
 use oxide_auth::endpoint::{
     NormalizedParameter, OwnerConsent, OwnerSolicitor, QueryParameter, Solicitation, WebRequest,
 };
-use oxide_auth::frontends::simple::request::{NoError, Response};
+use oxide_auth::frontends::simple::request::{NoError, Response, Status};
 use oxide_auth::primitives::registrar::{ExactUrl, PreGrant, RegisteredUrl};
 
 use crate::host::{ConsentUi, ConsentView, DecidedView, ErrorView, HostError, Page};
@@ -65,6 +65,8 @@ pub(super) enum Word {
     Authorized(String),
     Denied,
     Page(String),
+    /// To send the person somewhere else, or to refuse.
+    Other,
 }
 
 impl From<OwnerConsent<Response>> for Word {
@@ -72,17 +74,24 @@ impl From<OwnerConsent<Response>> for Word {
         match consent {
             OwnerConsent::Denied => Self::Denied,
             OwnerConsent::Authorized(owner) => Self::Authorized(owner),
-            OwnerConsent::InProgress(page) => {
-                Self::Page(page.body.map_or_else(String::new, |body| body.as_str().into()))
+            OwnerConsent::InProgress(Response { status: Status::Ok, body: Some(body), .. }) => {
+                Self::Page(body.as_str().to_owned())
             }
+            OwnerConsent::InProgress(_) => Self::Other,
             OwnerConsent::Error(never) => match never {},
         }
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the solicitor decided before anybody was asked")]
-struct Hasty;
+enum Unfit {
+    #[error("the solicitor decided before anybody was asked")]
+    Hasty,
+    #[error("the solicitor made no page: whoever has to sign in first is sent there by `Host::sign_in`")]
+    NoPage,
+    #[error("the solicitor named somebody else than who is signed in")]
+    SomebodyElse,
+}
 
 /// A solicitor of either kind.
 pub(super) trait Ask: Send + Sync {
@@ -153,7 +162,8 @@ pub(super) async fn show(asking: &impl Ask, view: &ConsentView) -> Result<Page, 
     let (head, ()) = http::Request::new(()).into_parts();
     match asking.ask(Request { head, body: Bytes::new() }, grant, state).await {
         Word::Page(html) => Ok(Page::html(html, POLICY)),
-        Word::Authorized(_) | Word::Denied => Err(Hasty.into()),
+        Word::Authorized(_) | Word::Denied => Err(Unfit::Hasty.into()),
+        Word::Other => Err(Unfit::NoPage.into()),
     }
 }
 
@@ -165,17 +175,16 @@ pub(super) async fn decide(asking: &impl Ask, server: &Server, request: http::Re
         // The consent endpoint says why, in its own page.
         None => false,
         Some(asked) => {
-            let Ok(grant) = pre_grant(&asked.client, &asked.redirect_uri, asked.scopes.as_str()) else {
-                return plain(StatusCode::INTERNAL_SERVER_ERROR);
+            let grant = match pre_grant(&asked.client, &asked.redirect_uri, asked.scopes.as_str()) {
+                Ok(grant) => grant,
+                Err(error) => return failed(&error),
             };
             match asking.ask(Request { head: head.clone(), body }, grant, &state).await {
                 Word::Page(html) => return crate::web::page(Page::html(html, POLICY)),
                 Word::Denied => false,
                 Word::Authorized(owner) if owner == asked.subject.as_str() => true,
-                Word::Authorized(_) => {
-                    tracing::error!("the solicitor named somebody else than who is signed in");
-                    return plain(StatusCode::INTERNAL_SERVER_ERROR);
-                }
+                Word::Authorized(_) => return failed(&Unfit::SomebodyElse.into()),
+                Word::Other => return failed(&Unfit::NoPage.into()),
             }
         }
     };
@@ -196,8 +205,9 @@ fn pre_grant(client: &str, redirect_uri: &str, scopes: &str) -> Result<PreGrant,
     })
 }
 
-fn plain(status: StatusCode) -> HttpResponse<Bytes> {
+fn failed(error: &HostError) -> HttpResponse<Bytes> {
+    tracing::error!(%error, "an answer to a consent page counts for nothing");
     let mut response = HttpResponse::new(Bytes::new());
-    *response.status_mut() = status;
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     response
 }

@@ -5,7 +5,7 @@ use grantor::oxide::{Consent, Request};
 use grantor::pages::Pages;
 use grantor::{ConsentUi, MemoryStorage, NewClient, Registration, Server};
 use oxide_auth::endpoint::{OwnerConsent, OwnerSolicitor, Solicitation};
-use oxide_auth::frontends::simple::request::Response;
+use oxide_auth::frontends::simple::request::{Response, Status};
 
 use crate::engines::honest;
 use crate::support::{Answer, encode};
@@ -53,6 +53,11 @@ impl OwnerSolicitor<Request> for Odd {
     fn check_consent(&mut self, request: &mut Request, asked: Solicitation<'_>) -> OwnerConsent<Response> {
         match (self.0, request.head().uri.query()) {
             ("hasty", _) => OwnerConsent::Authorized("ada".to_owned()),
+            ("denying", _) => OwnerConsent::Denied,
+            ("leading away", _) => {
+                let location = Some("https://notes.example/login".parse().unwrap());
+                OwnerConsent::InProgress(Response { status: Status::Redirect, location, ..Response::default() })
+            }
             (name, Some(_)) => OwnerConsent::Authorized(name.to_owned()),
             (_, None) => {
                 let body = asked.state().unwrap_or_default().to_owned();
@@ -90,11 +95,13 @@ pub(crate) async fn ask_with(oauth: &Server, cookies: &str) -> Answer {
 
 #[tokio::test]
 async fn a_solicitor_that_does_not_ask_or_names_somebody_else_lets_nobody_in() {
-    for (name, is_let_in) in [("hasty", false), ("mallory", false), ("ada", true)] {
+    for (name, is_let_in) in
+        [("hasty", false), ("denying", false), ("leading away", false), ("mallory", false), ("ada", true)]
+    {
         let (consent, decisions) = Consent::new(Odd(name), Pages::new());
         let oauth = server(consent).await;
         let page = ask(&oauth).await;
-        if name == "hasty" {
+        if ["hasty", "denying", "leading away"].contains(&name) {
             assert!(page.status().is_server_error() && page.location().is_none(), "{}", page.status());
             continue;
         }
