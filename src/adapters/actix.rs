@@ -20,6 +20,7 @@ use http::request::Parts;
 
 pub use super::actix_guard::Guarded;
 
+use super::gate::broken_body;
 use crate::guard::{Principal, Refusal, ResourceServer};
 use crate::server::Server;
 use crate::web::{MAX_BODY, RoutePattern};
@@ -111,10 +112,9 @@ where
 {
     let Ok(mut parts) = parts(&request) else { return bad_request() };
     parts.extensions.insert(extractor(request).await);
-    // A body that is too large or breaks off is handed on as one that is too large.
     let body = match body.to_bytes_limited(MAX_BODY).await {
         Ok(Ok(body)) => body,
-        Ok(Err(_)) | Err(_) => Bytes::from(vec![0; MAX_BODY + 1]),
+        Ok(Err(_)) | Err(_) => broken_body(),
     };
     response(server.handle(http::Request::from_parts(parts, body)).await)
 }

@@ -1,5 +1,6 @@
 //! Either guard, as the middleware of a framework asks it.
 
+use bytes::Bytes;
 #[cfg(any(feature = "rocket", feature = "warp"))]
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::request::Parts;
@@ -9,7 +10,6 @@ use http::{HeaderMap, HeaderValue, Response, header::CONNECTION};
 #[cfg(feature = "tower")]
 use crate::guard::cors_headers;
 use crate::guard::{Guard, OptionalGuard, Principal, Refusal};
-#[cfg(any(feature = "rocket", feature = "warp"))]
 use crate::web::MAX_BODY;
 
 #[derive(Debug, Clone)]
@@ -56,6 +56,11 @@ impl From<&OptionalGuard> for Gate {
     fn from(guard: &OptionalGuard) -> Self {
         Self::Optional(guard.clone())
     }
+}
+
+/// A body that is too large or breaks off is handed on as this one, which is too large.
+pub(super) const fn broken_body() -> Bytes {
+    Bytes::from_static(&[0; MAX_BODY + 1])
 }
 
 /// The body of a request that is answered without it.

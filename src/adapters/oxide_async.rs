@@ -1,7 +1,5 @@
 //! The same as [`oxide`] for apps that use `oxide-auth-async` 0.2, as types of their own: nobody waits.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use bytes::Bytes;
 use oxide_auth::endpoint::Solicitation;
@@ -16,7 +14,7 @@ use tokio::sync::Mutex;
 pub use super::oxide::{ImportError, Imported, Request, from_oxide, import_confidential, import_public, to_oxide};
 
 use super::oxide;
-use super::oxide_consent::{Ask, Word, decide, show};
+use super::oxide_consent::{Ask, Word, consent, decide, show};
 use crate::guard::Guard;
 use crate::host::{ConsentUi, ConsentView, DecidedView, ErrorView, HostError, Page};
 use crate::server::Server;
@@ -79,57 +77,11 @@ impl primitives::Registrar for Registrar {
     }
 }
 
-/// A [`ConsentUi`] that asks an `OwnerSolicitor` of `oxide-auth-async`; pages of other kinds are made by `U`.
-#[derive(Debug)]
-pub struct Consent<S, U> {
-    solicitor: Arc<Mutex<S>>,
-    others: U,
-}
+consent!(OwnerSolicitor, Mutex);
 
-impl<S: OwnerSolicitor<Request> + Send + 'static, U: ConsentUi> Consent<S, U> {
-    /// See [`oxide::Consent::new`].
-    pub fn new(solicitor: S, others: U) -> (Self, Decisions<S>) {
-        let solicitor = Arc::new(Mutex::new(solicitor));
-        (Self { solicitor: Arc::clone(&solicitor), others }, Decisions(solicitor))
-    }
-}
-
-impl<S: OwnerSolicitor<Request> + Send + 'static, U: ConsentUi> ConsentUi for Consent<S, U> {
-    async fn consent(&self, view: &ConsentView) -> Result<Page, HostError> {
-        show(&Asking(&self.solicitor), view).await
-    }
-
-    async fn decided(&self, view: &DecidedView) -> Result<Page, HostError> {
-        self.others.decided(view).await
-    }
-
-    async fn error(&self, view: &ErrorView) -> Result<Page, HostError> {
-        self.others.error(view).await
-    }
-}
-
-/// Takes the answers to the pages of a [`Consent`].
-#[derive(Debug)]
-pub struct Decisions<S>(Arc<Mutex<S>>);
-
-impl<S> Clone for Decisions<S> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<S: OwnerSolicitor<Request> + Send + 'static> Decisions<S> {
-    /// See [`oxide::Decisions::take`].
-    pub async fn take(&self, server: &Server, request: http::Request<Bytes>) -> http::Response<Bytes> {
-        decide(&Asking(&self.0), server, request).await
-    }
-}
-
-struct Asking<'a, S>(&'a Mutex<S>);
-
-impl<S: OwnerSolicitor<Request> + Send> Ask for Asking<'_, S> {
+impl<S: OwnerSolicitor<Request> + Send> Ask for Mutex<S> {
     async fn ask(&self, mut request: Request, grant: PreGrant, state: &str) -> Word {
-        let mut solicitor = self.0.lock().await;
+        let mut solicitor = self.lock().await;
         solicitor.check_consent(&mut request, Solicitation::new(&grant).with_state(state)).await.into()
     }
 }

@@ -5,7 +5,7 @@
 //! once, for what was asked, by the person and in the browser that were asked.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
@@ -98,59 +98,67 @@ pub(super) trait Ask: Send + Sync {
     fn ask(&self, request: Request, grant: PreGrant, state: &str) -> impl Future<Output = Word> + Send;
 }
 
-/// A [`ConsentUi`] that asks an `OwnerSolicitor` of oxide-auth; pages of other kinds are made by `U`.
-#[derive(Debug)]
-pub struct Consent<S, U> {
-    solicitor: Arc<Mutex<S>>,
-    others: U,
+/// The two public types for solicitors of one kind, whose module says how to ask one.
+macro_rules! consent {
+    ($solicitor:ident, $mutex:ident) => {
+        /// A [`ConsentUi`](crate::ConsentUi) that asks an `OwnerSolicitor`; pages of other kinds are made by `U`.
+        #[derive(Debug)]
+        pub struct Consent<S, U> {
+            solicitor: std::sync::Arc<$mutex<S>>,
+            others: U,
+        }
+
+        impl<S: $solicitor<Request> + Send + 'static, U: ConsentUi> Consent<S, U> {
+            /// Asks `solicitor`. It must not decide without asking: whoever is `OwnerConsent::Authorized` before there was
+            /// a page gets an error.
+            pub fn new(solicitor: S, others: U) -> (Self, Decisions<S>) {
+                let solicitor = std::sync::Arc::new($mutex::new(solicitor));
+                (Self { solicitor: std::sync::Arc::clone(&solicitor), others }, Decisions(solicitor))
+            }
+        }
+
+        impl<S: $solicitor<Request> + Send + 'static, U: ConsentUi> ConsentUi for Consent<S, U> {
+            async fn consent(&self, view: &ConsentView) -> Result<Page, HostError> {
+                show(&*self.solicitor, view).await
+            }
+
+            async fn decided(&self, view: &DecidedView) -> Result<Page, HostError> {
+                self.others.decided(view).await
+            }
+
+            async fn error(&self, view: &ErrorView) -> Result<Page, HostError> {
+                self.others.error(view).await
+            }
+        }
+
+        /// Takes the answers to the pages of a [`Consent`].
+        #[derive(Debug)]
+        pub struct Decisions<S>(std::sync::Arc<$mutex<S>>);
+
+        impl<S> Clone for Decisions<S> {
+            fn clone(&self) -> Self {
+                Self(std::sync::Arc::clone(&self.0))
+            }
+        }
+
+        impl<S: $solicitor<Request> + Send + 'static> Decisions<S> {
+            /// The answer to a form of the solicitor's page, to be called for a POST to wherever that sends it; the query
+            /// or the body has the `state`. Whom the solicitor names must be who is signed in.
+            pub async fn take(&self, server: &Server, request: http::Request<Bytes>) -> http::Response<Bytes> {
+                decide(&*self.0, server, request).await
+            }
+        }
+    };
 }
 
-impl<S: OwnerSolicitor<Request> + Send + 'static, U: ConsentUi> Consent<S, U> {
-    /// Asks `solicitor`. It must not decide without asking: whoever is [`OwnerConsent::Authorized`] before there was a
-    /// page gets an error.
-    pub fn new(solicitor: S, others: U) -> (Self, Decisions<S>) {
-        let solicitor = Arc::new(Mutex::new(solicitor));
-        (Self { solicitor: Arc::clone(&solicitor), others }, Decisions(solicitor))
-    }
-}
+#[cfg(feature = "oxide-auth-async")]
+pub(super) use consent;
 
-impl<S: OwnerSolicitor<Request> + Send + 'static, U: ConsentUi> ConsentUi for Consent<S, U> {
-    async fn consent(&self, view: &ConsentView) -> Result<Page, HostError> {
-        show(&Asking(&self.solicitor), view).await
-    }
+consent!(OwnerSolicitor, Mutex);
 
-    async fn decided(&self, view: &DecidedView) -> Result<Page, HostError> {
-        self.others.decided(view).await
-    }
-
-    async fn error(&self, view: &ErrorView) -> Result<Page, HostError> {
-        self.others.error(view).await
-    }
-}
-
-/// Takes the answers to the pages of a [`Consent`].
-#[derive(Debug)]
-pub struct Decisions<S>(Arc<Mutex<S>>);
-
-impl<S> Clone for Decisions<S> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<S: OwnerSolicitor<Request> + Send + 'static> Decisions<S> {
-    /// The answer to a form of the solicitor's page, to be called for a POST to wherever that sends it; the query or the
-    /// body has the `state`. Whom the solicitor names must be who is signed in.
-    pub async fn take(&self, server: &Server, request: http::Request<Bytes>) -> HttpResponse<Bytes> {
-        decide(&Asking(&self.0), server, request).await
-    }
-}
-
-struct Asking<'a, S>(&'a Mutex<S>);
-
-impl<S: OwnerSolicitor<Request> + Send> Ask for Asking<'_, S> {
+impl<S: OwnerSolicitor<Request> + Send> Ask for Mutex<S> {
     async fn ask(&self, mut request: Request, grant: PreGrant, state: &str) -> Word {
-        let mut solicitor = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut solicitor = self.lock().unwrap_or_else(PoisonError::into_inner);
         solicitor.check_consent(&mut request, Solicitation::new(&grant).with_state(state)).into()
     }
 }

@@ -8,16 +8,14 @@ use std::mem;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http_body_util::BodyExt as _;
 use http_body_util::combinators::BoxBody;
 use poem::error::ResponseError;
 use poem::http::StatusCode;
 use poem::web::RequestBody;
 use poem::{Endpoint, FromRequest, Middleware, Request, RequestParts, Response, Route};
-use tower_service::Service as _;
 
 use super::gate::{Gate, add_cors};
-use super::tower::{OAuthService, finished};
+use super::tower::{finished, read};
 use crate::guard::{Guard, OptionalGuard, Principal, Refusal, ResourceServer};
 use crate::server::Server;
 use crate::web::RoutePattern;
@@ -62,13 +60,13 @@ fn path(pattern: RoutePattern) -> String {
 
 /// All endpoints as one. It answers 404 for paths that are not the server's.
 #[derive(Debug, Clone)]
-pub struct OAuthEndpoint(OAuthService);
+pub struct OAuthEndpoint(Server);
 
 impl OAuthEndpoint {
     /// The endpoints of `server`.
     #[must_use]
     pub fn new(server: &Server) -> Self {
-        Self(OAuthService::new(server))
+        Self(server.clone())
     }
 }
 
@@ -77,11 +75,8 @@ impl Endpoint for OAuthEndpoint {
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let (mut head, body) = request.into_parts();
-        let request = http::Request::from_parts(parts(&mut head), BoxBody::from(body));
-        let Ok(answer) = self.0.clone().call(request).await;
-        let (parts, body) = answer.into_parts();
-        let Ok(body) = body.collect().await;
-        Ok(response(http::Response::from_parts(parts, body.to_bytes())))
+        let body = read(BoxBody::from(body)).await;
+        Ok(response(self.0.handle(http::Request::from_parts(parts(&mut head), body)).await))
     }
 }
 

@@ -20,6 +20,7 @@ use rocket::{Build, Data, Request, Response, Rocket, Route, async_trait};
 
 pub use super::rocket_guard::Unguarded;
 
+use super::gate::broken_body;
 use super::rocket_guard::admitted;
 use crate::guard::{ResourceServer, cors_headers};
 use crate::server::Server;
@@ -144,10 +145,9 @@ impl<S: for<'r> FromRequest<'r> + Clone + Send + Sync + 'static> Handler for End
             Answering::Resource(resource) => return Outcome::Success(response(resource.handle(&parts))),
         };
         parts.extensions.insert(request.guard::<S>().await.succeeded());
-        // A body that is too large or breaks off is handed on as one that is too large.
         let body = match data.open(ByteUnit::from(MAX_BODY + 1)).into_bytes().await {
             Ok(body) => Bytes::from(body.into_inner()),
-            Err(_) => Bytes::from(vec![0; MAX_BODY + 1]),
+            Err(_) => broken_body(),
         };
         Outcome::Success(response(server.handle(http::Request::from_parts(parts, body)).await))
     }

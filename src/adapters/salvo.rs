@@ -2,17 +2,17 @@
 //!
 //! The guard is a hoop of the router of a path, not of that of one method: it has to see preflights.
 
+use std::mem;
+
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http_body_util::BodyExt as _;
 use salvo::extract::Metadata;
 use salvo::http::{ReqBody, ResBody, StatusCode};
 use salvo::writing::Scribe;
 use salvo::{Depot, Extractible, FlowCtrl, Handler, Request, Response, Router, Writer, async_trait};
-use tower_service::Service as _;
 
 use super::gate::{Gate, add_cors};
-use super::tower::{OAuthService, finished};
+use super::tower::{finished, read};
 use crate::guard::{Guard, OptionalGuard, Principal, Refusal, ResourceServer};
 use crate::server::Server;
 use crate::web::RoutePattern;
@@ -62,7 +62,7 @@ where
     E: Fn(&Depot) -> T + Send + Sync + 'static,
     T: Clone + Send + Sync + 'static,
 {
-    at(server.routes(), Endpoints { service: OAuthService::new(server), extractor })
+    at(server.routes(), Endpoints { server: server.clone(), extractor })
 }
 
 /// The metadata of a resource in another process than its authorization server, to be pushed like [`routes`].
@@ -79,7 +79,7 @@ fn at(patterns: Vec<RoutePattern>, goal: impl Handler) -> Router {
 }
 
 struct Endpoints<E> {
-    service: OAuthService,
+    server: Server,
     extractor: E,
 }
 
@@ -90,12 +90,10 @@ where
     T: Clone + Send + Sync + 'static,
 {
     async fn handle(&self, request: &mut Request, depot: &mut Depot, response: &mut Response, _: &mut FlowCtrl) {
-        let Ok(mut request) = request.strip_to_hyper::<ReqBody>() else { return bad_request(response) };
-        request.extensions_mut().insert((self.extractor)(depot));
-        let Ok(answer) = self.service.clone().call(request).await;
-        let (parts, body) = answer.into_parts();
-        let Ok(body) = body.collect().await;
-        answered(response, http::Response::from_parts(parts, body.to_bytes()));
+        let Ok(request) = request.strip_to_hyper::<ReqBody>() else { return bad_request(response) };
+        let (mut parts, body) = request.into_parts();
+        parts.extensions.insert((self.extractor)(depot));
+        answered(response, self.server.handle(http::Request::from_parts(parts, read(body).await)).await);
     }
 }
 
@@ -127,14 +125,12 @@ fn answered(response: &mut Response, mut answer: http::Response<Bytes>) {
 /// Requests that pass have their [`Principal`] in the depot, and those that an optional guard lets through without one
 /// `None::<Principal>`.
 async fn check(gate: Gate, request: &mut Request, depot: &mut Depot, response: &mut Response, control: &mut FlowCtrl) {
-    let Ok(stripped) = request.strip_to_hyper::<ReqBody>() else {
-        control.skip_rest();
-        return bad_request(response);
-    };
-    let (parts, body) = stripped.into_parts();
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    (parts.method, parts.uri, parts.version) = (request.method().clone(), request.uri().clone(), request.version());
+    mem::swap(&mut parts.headers, request.headers_mut());
     match gate.check(&parts).await {
         Ok(principal) => {
-            request.merge_hyper(http::Request::from_parts(parts, body));
+            mem::swap(&mut parts.headers, request.headers_mut());
             match principal {
                 Some(principal) => depot.insert_typed(principal),
                 None => depot.insert_typed(None::<Principal>),
@@ -144,7 +140,8 @@ async fn check(gate: Gate, request: &mut Request, depot: &mut Depot, response: &
         }
         Err(refusal) => {
             control.skip_rest();
-            answered(response, finished(&parts, body, refusal.response()).await);
+            answered(response, finished(&parts, request.take_body(), refusal.response()).await);
+            mem::swap(&mut parts.headers, request.headers_mut());
         }
     }
 }

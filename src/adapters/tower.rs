@@ -10,11 +10,11 @@ use http::header::EXPECT;
 use http::request::Parts;
 use http::{Request, Response, Version};
 use http_body::Body;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Collected, Full, Limited};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::gate::{Gate, add_cors, say_close};
+use super::gate::{Gate, add_cors, broken_body, say_close};
 use crate::guard::{Guard, OptionalGuard, ResourceServer};
 use crate::server::Server;
 use crate::web::{MAX_BODY, is_document};
@@ -82,14 +82,19 @@ where
             return Box::pin(async move { Ok(server.document_to(endpoint.as_ref(), &parts).await.map(Full::new)) });
         }
         Box::pin(async move {
-            // A body that is too large or breaks off is handed on as one that is too large.
-            let body = match Limited::new(body, MAX_BODY).collect().await {
-                Ok(body) => body.to_bytes(),
-                Err(_) => Bytes::from(vec![0; MAX_BODY + 1]),
-            };
+            let body = read(body).await;
             Ok(server.answer_to(endpoint.as_ref(), &parts, &body).await.map(Full::new))
         })
     }
+}
+
+/// What of a body the server wants to see.
+pub(super) async fn read<B>(body: B) -> Bytes
+where
+    B: Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    Limited::new(body, MAX_BODY).collect().await.map_or_else(|_| broken_body(), Collected::to_bytes)
 }
 
 impl<S> Layer<S> for Guard {

@@ -33,7 +33,7 @@ use warp::reject::{Reject, Rejection};
 use warp::reply::Reply;
 use warp::{Filter, reject};
 
-use super::gate::{UnreadBody, add_cors, say_close, unread_body};
+use super::gate::{Gate, UnreadBody, add_cors, broken_body, say_close, unread_body};
 use crate::guard::{Guard, OptionalGuard, Principal, Refusal, ResourceServer};
 use crate::server::Server;
 use crate::web::{MAX_BODY, RoutePattern};
@@ -87,12 +87,12 @@ pub fn resource_routes(resource: &ResourceServer) -> BoxedFilter<(Response<Bytes
 
 /// The heads of requests for these paths. What the server would not answer is left to the app.
 fn at(patterns: Vec<RoutePattern>) -> BoxedFilter<(Parts,)> {
+    let patterns: Arc<[_]> = patterns.into();
     let is_ours = move |path: FullPath| {
         let is_ours = patterns.iter().any(|pattern| pattern.matches(path.as_str()));
         ready(if is_ours { Ok(()) } else { Err(reject::not_found()) })
     };
-    let is_ours = Arc::new(is_ours);
-    warp::path::full().and_then(move |path| is_ours(path)).untuple_one().and(head()).boxed()
+    warp::path::full().and_then(is_ours).untuple_one().and(head()).boxed()
 }
 
 fn head() -> BoxedFilter<(Parts,)> {
@@ -111,14 +111,13 @@ fn parts(method: Method, path: &FullPath, query: Option<String>, headers: Header
     Ok(parts)
 }
 
-/// A body that is too large or breaks off is handed on as one that is too large.
 async fn read(body: impl Stream<Item = Result<impl Buf, warp::Error>>) -> Bytes {
     let mut body = pin!(body);
     let mut read = BytesMut::new();
     while let Some(part) = body.next().await {
         match part {
             Ok(part) if read.len() + part.remaining() <= MAX_BODY => read.put(part),
-            Ok(_) | Err(_) => return Bytes::from(vec![0; MAX_BODY + 1]),
+            Ok(_) | Err(_) => return broken_body(),
         }
     }
     read.freeze()
@@ -128,23 +127,21 @@ async fn read(body: impl Stream<Item = Result<impl Buf, warp::Error>>) -> Bytes 
 /// Where several routes of a path have guards of their own, warp asks one after the other.
 #[must_use]
 pub fn guard(guard: &Guard) -> BoxedFilter<(Principal,)> {
-    let guard = guard.clone();
-    head()
-        .and_then(move |parts: Parts| {
-            let guard = guard.clone();
-            async move { guard.check(&parts).await.map_err(|refusal| refused(&parts, &refusal)) }
-        })
-        .boxed()
+    // A guard that is not optional lets nobody through without one.
+    checked(guard.into()).and_then(|principal: Option<_>| ready(principal.ok_or_else(reject::not_found))).boxed()
 }
 
 /// The same for routes that take a session too: `None` is a request without a token.
 #[must_use]
 pub fn optional_guard(guard: &OptionalGuard) -> BoxedFilter<(Option<Principal>,)> {
-    let guard = guard.clone();
+    checked(guard.into())
+}
+
+fn checked(gate: Gate) -> BoxedFilter<(Option<Principal>,)> {
     head()
         .and_then(move |parts: Parts| {
-            let guard = guard.clone();
-            async move { guard.check(&parts).await.map_err(|refusal| refused(&parts, &refusal)) }
+            let gate = gate.clone();
+            async move { gate.check(&parts).await.map_err(|refusal| refused(&parts, &refusal)) }
         })
         .boxed()
 }

@@ -151,14 +151,14 @@ impl<S> Faulty<S> {
     /// What happens to the call that is about to be made.
     fn next(&self, call: Call) -> Option<Kind> {
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut due, coming) = std::mem::take(&mut *faults)
+        let (due, coming) = std::mem::take(&mut *faults)
             .into_iter()
             .partition::<Vec<_>, _>(|fault| fault.call == call && fault.before == 0);
         *faults = coming;
         for fault in faults.iter_mut().filter(|fault| fault.call == call) {
             fault.before -= 1;
         }
-        due.drain(..).next().map(|fault| fault.kind)
+        due.into_iter().next().map(|fault| fault.kind)
     }
 
     async fn through<T: Send>(
